@@ -1,0 +1,26 @@
+# bash completion for octo-sim
+_octo_sim()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    case $previous in
+    --faults)
+        mapfile -t COMPREPLY < <(compgen -W 'swarm none all' -- "$word")
+        return
+        ;;
+    --nodes | --dump)
+        mapfile -t COMPREPLY < <(compgen -W '1 2 3 4 5 6 7 8 9' -- "$word")
+        return
+        ;;
+    --trace)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --seed | --seeds | --ops | --until)
+        return
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W '--seed --seeds --keep-going --nodes --ops --faults --trace
+        --until --dump --check-determinism --json -q --quiet -h --help --version' -- "$word")
+}
+complete -F _octo_sim octo-sim

@@ -1,0 +1,16 @@
+# fish completion for octo-sim
+complete -c octo-sim -f
+complete -c octo-sim -l seed -x -d 'the run to make'
+complete -c octo-sim -l seeds -x -d 'every run from A to B'
+complete -c octo-sim -l keep-going -d 'do not stop at the first failure'
+complete -c octo-sim -l nodes -x -a '1 2 3 4 5 6 7 8 9' -d 'voters in the cluster'
+complete -c octo-sim -l ops -x -d 'client operations'
+complete -c octo-sim -l faults -x -a 'swarm none all' -d 'which faults'
+complete -c octo-sim -l trace -r -F -d 'write one line a transition'
+complete -c octo-sim -l until -x -d 'stop after this event'
+complete -c octo-sim -l dump -x -a '1 2 3 4 5 6 7 8 9' -d 'show the view of this node'
+complete -c octo-sim -l check-determinism -d 'run thrice and compare after every event'
+complete -c octo-sim -l json -d 'one JSON object a run'
+complete -c octo-sim -s q -l quiet -d 'report only what went wrong'
+complete -c octo-sim -s h -l help -d 'show the flags'
+complete -c octo-sim -l version -d 'show the version'

@@ -1,0 +1,76 @@
+/* convergence: after healing, logs and states agree with the committed sequence and its replay. */
+#include "oracle/oracle_state.h"
+
+/* The node's log, read once more: as far as it is committed it is the committed one. */
+static bool log_converges(struct octo_oracles *oracles, octo_node_id id,
+                          const struct octo_node *node)
+{
+    uint64_t chain = 0;
+
+    for (octo_index index = 1; index <= oracles->committed_count; index++) {
+        struct octo_entry entry;
+        const bool found = octo_node_entry(node, index, &entry);
+        if (found)
+            chain = oracle_chain(chain, &entry);
+        if (found && chain == oracle_committed_at(oracles, index)->chain)
+            continue;
+        oracle_break(oracles, OCTO_PROPERTY_CONVERGENCE,
+                     "n%u ends %s committed entry %" PRIu64 " (term %" PRIu64 ")", id,
+                     found ? "with another" : "without", index,
+                     oracle_committed_at(oracles, index)->term);
+        return false;
+    }
+    return true;
+}
+
+static bool position_converges(struct octo_oracles *oracles, octo_node_id id,
+                               const struct octo_node *node)
+{
+    const octo_index committed = oracles->committed_count;
+    struct octo_node_view view;
+
+    octo_node_look(node, &view);
+    if (view.commit == committed && view.applied == committed)
+        return true;
+    oracle_break(oracles, OCTO_PROPERTY_CONVERGENCE,
+                 "n%u (%s) ends at commit %" PRIu64 ", applied %" PRIu64
+                 "; the cluster at %" PRIu64,
+                 id, octo_role_text(view.role), view.commit, view.applied, committed);
+    return false;
+}
+
+static void digest_broken(struct octo_oracles *oracles, octo_node_id id, uint64_t digest)
+{
+    uint64_t twice = 0;
+    octo_index repeated = 0;
+
+    if (oracle_replay_twice(oracles, *oracles->arena, &twice, &repeated) && twice == digest) {
+        const struct oracle_committed *again = oracle_committed_at(oracles, repeated);
+        oracle_break(
+            oracles, OCTO_PROPERTY_EXACTLY_ONCE,
+            "n%u's state is the one after repeated commands took effect again, e.g. command "
+            "%" PRIu64 " of client %" PRIu64 " at index %" PRIu64,
+            id, again->sequence, again->client, repeated);
+        return;
+    }
+    oracle_break(oracles, OCTO_PROPERTY_CONVERGENCE,
+                 "n%u's state (%016" PRIx64 ") is not what the %" PRIu64 " committed entries give",
+                 id, digest, oracles->committed_count);
+}
+
+void oracle_convergence(struct octo_oracles *oracles, const struct octo_node *const *nodes,
+                        const uint64_t *digest)
+{
+    for (octo_node_id id = 1; id <= oracles->config.node_count && !oracles->stopped; id++) {
+        const struct octo_node *node = nodes[id - 1];
+        if (node == NULL)
+            continue;
+        if (!position_converges(oracles, id, node) || !log_converges(oracles, id, node))
+            return;
+        if (digest == NULL)
+            continue;
+        const uint64_t own = octo_node_digest(node, oracles->config.machine);
+        if (own != *digest)
+            digest_broken(oracles, id, own);
+    }
+}

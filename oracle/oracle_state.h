@@ -1,0 +1,451 @@
+/* The oracles' state, and what their files know of each other. Private to oracle/.
+ *
+ *     oracles.c         the calls of oracle.h and the order of the checks
+ *     names.c           the properties' texts
+ *     memory.c          tables in the arena
+ *     hash.c            XXH3 and the chain of docs/formats.md
+ *     election.c        election-safety, vote-once
+ *     log_matching.c    a node's log, entry by entry
+ *     leader.c          leader-append-only, leader-completeness
+ *     commit.c          commit-monotone, state-machine-safety, what "committed" rests on
+ *     durable_ack.c     what a node promised
+ *     image.c, image_record.c, image_vote.c   the durable image
+ *     client_history.c  what clients asked and were told
+ *     linearizable.c, linearizable_search.c   any history of registers
+ *     replay.c          no-lost-write, exactly-once
+ *     convergence.c     the end
+ *
+ * A file that finds a property broken says so by oracle_break and returns; the dispatcher stops at
+ * the first one. Nothing here depends on addresses or on the order of a hash table.
+ */
+#ifndef OCTO_ORACLE_ORACLE_STATE_H
+#define OCTO_ORACLE_ORACLE_STATE_H
+
+#include "oracle/linearizable.h"
+#include "oracle/oracle.h"
+
+#include <inttypes.h>
+
+/* ---- Tables (memory.c) --------------------------------------------------------------------- */
+
+#define ORACLE_CHUNK_ITEMS 256u
+
+/* A growing array whose items never move. Items are uncleared until somebody writes them. */
+struct oracle_table {
+    void **chunks;
+    uint32_t chunk_count;
+    uint32_t chunks_max;
+    uint32_t item_bytes;
+};
+
+static inline void *oracle_table_at(const struct oracle_table *table, uint64_t item)
+{
+    return (uint8_t *)table->chunks[item / ORACLE_CHUNK_ITEMS] +
+           (item % ORACLE_CHUNK_ITEMS) * table->item_bytes;
+}
+
+/* oracle_table_init makes an empty table of at most items_max items; false if the arena is full.
+ * oracle_table_reserve makes room for items [0, count); false, and the oracles stop undecided, if
+ * there is none. */
+bool oracle_table_init(struct octo_oracles *oracles, struct oracle_table *table,
+                       uint32_t item_bytes, uint64_t items_max) OCTO_MUST_USE;
+bool oracle_table_reserve(struct octo_oracles *oracles, struct oracle_table *table,
+                          uint64_t count) OCTO_MUST_USE;
+
+/* oracle_keep copies bytes to memory that stays; NULL, and the oracles stop undecided, if there is
+ * none. */
+const uint8_t *oracle_keep(struct octo_oracles *oracles, const uint8_t *bytes,
+                           uint32_t size) OCTO_MUST_USE;
+
+/* oracle_memory_full stops the oracles undecided. */
+void oracle_memory_full(struct octo_oracles *oracles);
+
+/* ---- Hashes (hash.c) ----------------------------------------------------------------------- */
+
+uint64_t oracle_hash(const void *bytes, size_t size, uint64_t seed);
+
+/* oracle_chain is the chain of docs/formats.md: it stands for an entry and its whole prefix. */
+uint64_t oracle_chain(uint64_t previous, const struct octo_entry *entry);
+
+/* ---- Logs and images ----------------------------------------------------------------------- */
+
+struct oracle_slot {
+    octo_term term;
+    uint64_t chain;         /* of this entry and all before it */
+    octo_sequence sequence; /* images only: of its record */
+};
+
+/* A log: a node's, or one that a topic holds. Entries 1 .. last. */
+struct oracle_log {
+    struct oracle_table slots;
+    octo_index last;
+};
+
+static inline struct oracle_slot *oracle_slot(const struct oracle_log *log, octo_index index)
+{
+    return oracle_table_at(&log->slots, index - 1);
+}
+
+static inline uint64_t oracle_log_chain(const struct oracle_log *log, octo_index index)
+{
+    return index == 0 ? 0 : oracle_slot(log, index)->chain;
+}
+
+static inline octo_term oracle_log_term(const struct oracle_log *log, octo_index index)
+{
+    return index == 0 ? 0 : oracle_slot(log, index)->term;
+}
+
+struct oracle_marker {
+    octo_sequence sequence; /* 0: none */
+    octo_index index;
+    octo_term term;
+    uint64_t chain;
+};
+
+/* What one topic holds durably, decoded up to `resume`: below it nothing changed since. */
+struct oracle_topic {
+    struct oracle_log log;
+    octo_sequence sequence; /* of the last accepted record */
+    struct oracle_marker marker;
+    bool contradiction; /* a marker disagreed with the records that it covers */
+    octo_index marked;  /* entries 1 .. marked are covered by the marker */
+    uint64_t resume;    /* end of the last valid record */
+    uint64_t dirty_low; /* bytes that became durable since; equal to dirty_high if none */
+    uint64_t dirty_high;
+};
+
+struct oracle_ballot {
+    uint64_t generation;
+    octo_term term;
+    octo_node_id vote;
+    bool known; /* false: no vote file, or both copies of a pair are damaged */
+};
+
+#define ORACLE_TOPICS 2u
+
+/* ---- Nodes --------------------------------------------------------------------------------- */
+
+struct oracle_node {
+    octo_node_id id;
+    bool ready; /* READY was seen in this incarnation */
+
+    /* Of this incarnation, as of the last step. */
+    octo_term term;
+    octo_index commit;
+    octo_index applied;
+    struct oracle_log log;
+    bool leading;
+    octo_term led;           /* the newest term that it led, 0 if none */
+    octo_term verified_term; /* `verified` was, by the leader of this term */
+    octo_index verified;     /* this log equals that leader's up to here, as messages said */
+
+    /* Promises: they outlive incarnations. */
+    octo_index acked; /* the log up to here was said to be durable */
+    uint64_t acked_chain;
+    uint64_t acked_event;
+    octo_term promised; /* the highest term of any promise */
+    uint64_t promised_event;
+    octo_term vote_term; /* the newest vote that left, 0 if none */
+    octo_node_id vote;
+    uint64_t vote_event;
+
+    /* The durable image. */
+    struct oracle_topic topics[ORACLE_TOPICS];
+    struct oracle_ballot ballot;
+    bool ballot_dirty;
+};
+
+/* ---- Terms (election.c) -------------------------------------------------------------------- */
+
+struct oracle_term {
+    octo_term term;
+    octo_node_id leader; /* 0: none was seen */
+    uint64_t leader_event;
+    uint8_t votes[OCTO_NODES_MAX + 1]; /* of each voter, 0 if none left */
+    uint64_t vote_events[OCTO_NODES_MAX + 1];
+};
+
+struct oracle_terms {
+    struct oracle_term *items; /* in rising order */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* ---- Entries ------------------------------------------------------------------------------- */
+
+/* The prefix that (index, term) stands for; one list per index, nearly always of one item. */
+struct oracle_position {
+    octo_term term;
+    uint64_t chain;
+    uint64_t event; /* first seen at */
+    octo_node_id node;
+    struct oracle_position *more;
+};
+
+struct oracle_committed {
+    octo_term term;
+    uint64_t chain;
+    octo_term commit_term; /* of the node that was first seen committing it */
+    uint64_t event;
+    octo_node_id node;
+    uint32_t kind; /* enum octo_entry_kind */
+    octo_client_id client;
+    uint64_t sequence;
+    const uint8_t *command;
+    uint32_t size;
+};
+
+/* The newest committed command of each client: open addressing, client 0 is free. */
+struct oracle_client {
+    octo_client_id client;
+    uint64_t sequence;
+};
+
+struct oracle_clients {
+    struct oracle_client *items;
+    uint32_t capacity; /* a power of two */
+    uint32_t count;
+};
+
+/* ---- Operations (client_history.c) --------------------------------------------------------- */
+
+enum oracle_outcome {
+    ORACLE_PENDING = 1, /* at the end: unknown */
+    ORACLE_RETURNED = 2,
+    ORACLE_FAILED = 3,
+};
+
+struct oracle_operation {
+    octo_client_id client;
+    uint64_t sequence;
+    uint64_t invoked_event;
+    uint64_t ended_event;
+    uint64_t command_hash;
+    uint64_t result_hash;
+    uint32_t result_size;
+    uint32_t outcome;                      /* enum oracle_outcome */
+    bool checkable;                        /* `history` says something about a register */
+    struct octo_history_operation history; /* its times are in any case those of the call */
+};
+
+/* ---- The whole ----------------------------------------------------------------------------- */
+
+struct octo_oracles {
+    struct octo_arena *arena;
+    struct octo_oracles_config config;
+    struct octo_verdict verdict;
+    bool stopped;   /* broke, or out of memory: nothing is looked at any more */
+    uint64_t event; /* the one being judged */
+    octo_term led;  /* the highest term that was led */
+    struct oracle_terms terms;
+    struct oracle_table positions; /* struct oracle_position by index - 1 */
+    octo_index position_count;
+    struct oracle_table committed; /* struct oracle_committed by index - 1 */
+    octo_index committed_count;
+    struct oracle_clients clients;
+    struct oracle_table operations;
+    uint32_t operation_count;
+    uint64_t order; /* of invocations and returns */
+    uint8_t *keep;  /* where oracle_keep goes on */
+    uint32_t keep_room;
+    uint8_t *window; /* scratch for reading images */
+    uint32_t window_bytes;
+    struct oracle_node nodes[OCTO_NODES_MAX + 1]; /* [0] unused */
+};
+
+/* One step of one node, as the checks see it. */
+struct oracle_step {
+    const struct octo_observation *seen;
+    const struct octo_images *images;
+    struct octo_node_view view;
+    struct oracle_node *node;
+    uint64_t refused; /* the error in a REFUSE trace, 0 if there was none */
+};
+
+/* Where fields stand in an encoded message: kernel/wire/messages.h. What a node sends, or takes, is
+ * read in place: the checksum is for the network, and was checked by whoever took it. */
+enum {
+    ORACLE_MESSAGE_TYPE = 5,
+    ORACLE_MESSAGE_FROM = 16,
+    ORACLE_MESSAGE_TERM = 24,
+    ORACLE_MESSAGE_FIELDS = 40,
+    ORACLE_RESPONSE_GRANTED = 40,   /* VOTE_RESPONSE, APPEND_RESPONSE */
+    ORACLE_RESPONSE_INDEX = 41,     /* APPEND_RESPONSE */
+    ORACLE_REQUEST_PREV_INDEX = 40, /* APPEND_REQUEST */
+    ORACLE_REQUEST_PREV_TERM = 48,
+    ORACLE_REQUEST_ENTRY_COUNT = 72,
+    ORACLE_REQUEST_BYTES = 76,
+};
+
+static inline struct oracle_committed *oracle_committed_at(const struct octo_oracles *oracles,
+                                                           octo_index index)
+{
+    return oracle_table_at(&oracles->committed, index - 1);
+}
+
+static inline uint32_t oracle_majority(const struct octo_oracles *oracles)
+{
+    return oracles->config.node_count / 2 + 1;
+}
+
+/* oracle_break is octo_oracles_break at the present event; oracle_undecided says that a check could
+ * not be finished. */
+void oracle_break(struct octo_oracles *oracles, enum octo_property property, const char *format,
+                  ...) __attribute__((format(printf, 3, 4)));
+void oracle_undecided(struct octo_oracles *oracles, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- election.c ---------------------------------------------------------------------------- */
+
+/* oracle_voted: a vote of voter for candidate in term has left. */
+void oracle_voted(struct octo_oracles *oracles, octo_node_id voter, octo_node_id candidate,
+                  octo_term term);
+
+/* oracle_elected: the node leads its term, which it did not before. */
+void oracle_elected(struct octo_oracles *oracles, const struct oracle_step *step);
+
+/* ---- log_matching.c ------------------------------------------------------------------------ */
+
+/* oracle_log_read takes over the node's log from entry `from` (at most last + 1) on. */
+void oracle_log_read(struct octo_oracles *oracles, const struct oracle_step *step, octo_index from);
+
+/* oracle_log_common: the last index up to which both logs are equal. */
+octo_index oracle_log_common(const struct oracle_log *a, const struct oracle_log *b);
+
+/* ---- leader.c ------------------------------------------------------------------------------ */
+
+/* oracle_log_changes judges that the log of a node which led term `led` changes from `from` on. */
+void oracle_log_changes(struct octo_oracles *oracles, const struct oracle_step *step,
+                        octo_index from);
+
+/* oracle_leader_complete judges a new leader's log; oracle_leaders_complete that of the leaders of
+ * terms above `term`, which `index` was committed in. */
+void oracle_leader_complete(struct octo_oracles *oracles, const struct oracle_step *step);
+void oracle_leaders_complete(struct octo_oracles *oracles, octo_term term, octo_index index);
+
+/* ---- commit.c ------------------------------------------------------------------------------ */
+
+/* oracle_commit follows view.commit. `ready`: the node became READY in this step. */
+void oracle_commit(struct octo_oracles *oracles, const struct oracle_step *step, bool ready);
+
+/* oracle_verify notes what an APPEND_REQUEST that the node took verified. */
+void oracle_verify(const struct oracle_step *step);
+
+void oracle_apply(struct octo_oracles *oracles, const struct oracle_step *step,
+                  const struct octo_trace *trace);
+
+/* oracle_applied closes a step: view.applied is explained by the APPLY traces. */
+void oracle_applied(struct octo_oracles *oracles, const struct oracle_step *step);
+
+/* oracle_reply: a client is told that its command took effect. */
+void oracle_reply(struct octo_oracles *oracles, const struct oracle_step *step,
+                  octo_client_id client, uint64_t sequence);
+
+/* oracle_committed_common: the last index up to which log equals the committed sequence. */
+octo_index oracle_committed_common(const struct octo_oracles *oracles,
+                                   const struct oracle_log *log);
+
+/* ---- durable_ack.c ------------------------------------------------------------------------- */
+
+/* oracle_send judges a promise: VOTE_REQUEST, VOTE_RESPONSE or APPEND_RESPONSE. */
+void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
+                 const struct octo_effect *effect);
+
+/* oracle_durable: the node says that it may acknowledge index. */
+void oracle_durable(struct octo_oracles *oracles, const struct oracle_step *step, octo_index index);
+
+/* oracle_promises_kept: the durable image of a stopped node holds what it promised;
+ * oracle_promises_remembered: so does the memory of one that is READY again. */
+void oracle_promises_kept(struct octo_oracles *oracles, const struct oracle_node *node);
+void oracle_promises_remembered(struct octo_oracles *oracles, const struct oracle_step *step,
+                                const struct octo_trace *ready);
+
+/* oracle_vote_own: the durable image says that the node voted for itself in this term. */
+bool oracle_vote_own(struct octo_oracles *oracles, const struct oracle_step *step);
+
+/* ---- image.c, image_record.c, image_vote.c ------------------------------------------------- */
+
+/* A record that image_record.c verified; command points into the window. */
+struct oracle_record {
+    uint8_t type;
+    octo_sequence sequence;
+    octo_index index;
+    octo_term term;
+    uint64_t chain; /* as in the record */
+    struct octo_entry entry;
+    uint64_t bytes; /* in the file, padding included */
+};
+
+/* Reads a file of the durable image through the oracles' window. */
+struct oracle_reader {
+    struct octo_oracles *oracles;
+    const struct octo_images *images;
+    octo_node_id node;
+    struct octo_file file;
+    uint64_t size;  /* of the file */
+    uint64_t base;  /* of the window */
+    uint64_t have;  /* bytes in it */
+    uint64_t ahead; /* up to here it is worth while to fill it */
+};
+
+/* oracle_record_read verifies the record at offset at; false if there is none. */
+bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle_record *record);
+
+bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node) OCTO_MUST_USE;
+void oracle_image_changed(struct octo_oracles *oracles, struct oracle_node *node,
+                          struct octo_file file, uint64_t offset, uint64_t length);
+
+/* oracle_image_refresh decodes what became durable since the last time. */
+void oracle_image_refresh(struct octo_oracles *oracles, struct oracle_node *node,
+                          const struct octo_images *images);
+
+/* Of a refreshed image. oracle_image_holds: both topics hold the log up to index with this chain.
+ * oracle_image_marked: and a marker covers it in both. */
+bool oracle_image_holds(const struct oracle_node *node, octo_index index, uint64_t chain);
+bool oracle_image_marked(const struct oracle_node *node, octo_index index);
+
+/* oracle_image_log is the longer one of the two topics' logs. */
+const struct oracle_log *oracle_image_log(const struct oracle_node *node);
+
+/* oracle_image_compare decodes the whole image anew; ASSERT breaks if that gives anything else. */
+void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node,
+                          const struct octo_images *images);
+
+/* oracle_vote_read decodes the vote file. */
+struct oracle_ballot oracle_vote_read(const struct octo_oracles *oracles, octo_node_id node,
+                                      const struct octo_images *images);
+
+/* ---- replay.c ------------------------------------------------------------------------------ */
+
+/* oracle_replay applies the committed sequence to a fresh machine, each command once, and judges
+ * exactly-once, linearizability and no-lost-write. *digest is the machine's in the end. False if
+ * there was no memory for it (the verdict is then undecided). Scratch is the arena's free end. */
+bool oracle_replay(struct octo_oracles *oracles, struct octo_arena scratch, uint64_t *digest);
+
+/* oracle_replay_twice gives the digest that follows if every occurrence of a command takes effect;
+ * false if none occurs twice, or if there was no memory. *repeated is an index where one does. */
+bool oracle_replay_twice(struct octo_oracles *oracles, struct octo_arena scratch, uint64_t *digest,
+                         octo_index *repeated);
+
+/* ---- client_history.c ---------------------------------------------------------------------- */
+
+static inline struct oracle_operation *oracle_operation_at(const struct octo_oracles *oracles,
+                                                           uint32_t operation)
+{
+    return oracle_table_at(&oracles->operations, operation);
+}
+
+/* oracle_history_check is the linearizability of what clients saw, where the machine is a register
+ * per key. `witness`: the commit order explains it all, so that a check without end is no matter.
+ */
+void oracle_history_check(struct octo_oracles *oracles, struct octo_arena scratch, bool witness);
+
+/* ---- convergence.c ------------------------------------------------------------------------- */
+
+/* oracle_convergence holds the nodes (NULL: excused) against the committed sequence and, unless it
+ * is NULL, the digest of its replay. */
+void oracle_convergence(struct octo_oracles *oracles, const struct octo_node *const *nodes,
+                        const uint64_t *digest);
+
+#endif

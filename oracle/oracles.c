@@ -1,0 +1,368 @@
+/* The calls of oracle.h, and the order in which the properties are judged. */
+#include "oracle/oracle_state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- Verdict ------------------------------------------------------------------------------- */
+
+static void verdict_break(struct octo_oracles *oracles, enum octo_property property, uint64_t event,
+                          const char *format, va_list arguments)
+{
+    struct octo_verdict *verdict = &oracles->verdict;
+
+    octo_assert(property != OCTO_PROPERTY_NONE);
+    if (verdict->property != OCTO_PROPERTY_NONE)
+        return; /* the first one counts */
+    verdict->property = property;
+    verdict->event = event;
+    (void)vsnprintf(verdict->why, sizeof verdict->why, format, arguments);
+    oracles->stopped = true;
+}
+
+void octo_oracles_break(struct octo_oracles *oracles, enum octo_property property, uint64_t event,
+                        const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    verdict_break(oracles, property, event, format, arguments);
+    va_end(arguments);
+}
+
+void oracle_break(struct octo_oracles *oracles, enum octo_property property, const char *format,
+                  ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    verdict_break(oracles, property, oracles->event, format, arguments);
+    va_end(arguments);
+}
+
+void oracle_undecided(struct octo_oracles *oracles, const char *format, ...)
+{
+    struct octo_verdict *verdict = &oracles->verdict;
+    va_list arguments;
+
+    if (verdict->undecided)
+        return;
+    verdict->undecided = true;
+    va_start(arguments, format);
+    (void)vsnprintf(verdict->undecided_why, sizeof verdict->undecided_why, format, arguments);
+    va_end(arguments);
+}
+
+static bool holds(const struct octo_oracles *oracles)
+{
+    return oracles->verdict.property == OCTO_PROPERTY_NONE;
+}
+
+const struct octo_verdict *octo_oracles_verdict(const struct octo_oracles *oracles)
+{
+    return &oracles->verdict;
+}
+
+octo_index octo_oracles_committed(const struct octo_oracles *oracles)
+{
+    return oracles->committed_count;
+}
+
+/* ---- Creation ------------------------------------------------------------------------------ */
+
+static bool node_create(struct octo_oracles *oracles, octo_node_id id)
+{
+    struct oracle_node *node = &oracles->nodes[id];
+
+    node->id = id;
+    return oracle_table_init(oracles, &node->log.slots, sizeof(struct oracle_slot),
+                             oracles->config.log_entries_max) &&
+           oracle_image_init(oracles, node);
+}
+
+struct octo_oracles *octo_oracles_create(struct octo_arena *arena,
+                                         const struct octo_oracles_config *config)
+{
+    struct octo_oracles *oracles = octo_arena_alloc(arena, sizeof *oracles);
+
+    octo_assert(config->node_count >= 1);
+    octo_assert(config->node_count <= OCTO_NODES_MAX);
+    if (oracles == NULL)
+        return NULL;
+    memset(oracles, 0, sizeof *oracles);
+    oracles->arena = arena;
+    oracles->config = *config;
+    if (!oracle_table_init(oracles, &oracles->positions, sizeof(struct oracle_position),
+                           config->log_entries_max) ||
+        !oracle_table_init(oracles, &oracles->committed, sizeof(struct oracle_committed),
+                           config->log_entries_max) ||
+        !oracle_table_init(oracles, &oracles->operations, sizeof(struct oracle_operation),
+                           config->operations_max))
+        return NULL;
+    for (octo_node_id id = 1; id <= config->node_count; id++) {
+        if (!node_create(oracles, id))
+            return NULL;
+    }
+    return oracles;
+}
+
+/* ---- One step ------------------------------------------------------------------------------ */
+
+/* What a first look at the effects found. */
+struct findings {
+    octo_index log_from;            /* the log changed from here on; 0: it did not */
+    const struct octo_trace *ready; /* NULL: none */
+    bool closer;                    /* there is something for a second look */
+};
+
+static bool send_is_promise(const struct octo_effect *effect)
+{
+    const uint8_t type = effect->send.size > ORACLE_MESSAGE_FIELDS
+                             ? effect->send.bytes[ORACLE_MESSAGE_TYPE]
+                             : (uint8_t)OCTO_MESSAGE_NONE;
+
+    return type == OCTO_MESSAGE_VOTE_REQUEST || type == OCTO_MESSAGE_VOTE_RESPONSE ||
+           type == OCTO_MESSAGE_APPEND_RESPONSE;
+}
+
+static void trace_find(struct findings *found, struct oracle_step *step,
+                       const struct octo_trace *trace)
+{
+    switch ((enum octo_trace_kind)trace->kind) {
+    case OCTO_TRACE_READY:
+        found->ready = trace;
+        break;
+    case OCTO_TRACE_APPEND:
+    case OCTO_TRACE_TRUNCATE:
+        if (found->log_from == 0 || trace->words[0] < found->log_from)
+            found->log_from = trace->words[0];
+        break;
+    case OCTO_TRACE_APPLY:
+    case OCTO_TRACE_DURABLE:
+        found->closer = true;
+        break;
+    case OCTO_TRACE_REFUSE:
+        step->refused = trace->words[0];
+        break;
+    case OCTO_TRACE_NONE:
+    case OCTO_TRACE_ROLE:
+    case OCTO_TRACE_TERM:
+    case OCTO_TRACE_VOTE_SAVED:
+    case OCTO_TRACE_VOTE_RECEIVED:
+    case OCTO_TRACE_COMMIT:
+    case OCTO_TRACE_DISK_ERROR:
+    case OCTO_TRACE_HALT:
+    case OCTO_TRACE_COUNT:
+        break;
+    }
+}
+
+static struct findings effects_look(struct oracle_step *step)
+{
+    const struct octo_effects *effects = step->seen->effects;
+    struct findings found = {.log_from = 0};
+
+    for (uint32_t i = 0; i < effects->count; i++) {
+        const struct octo_effect *effect = &effects->items[i];
+        if (effect->kind == OCTO_EFFECT_TRACE)
+            trace_find(&found, step, &effect->trace);
+        else if (effect->kind == OCTO_EFFECT_SEND)
+            found.closer = found.closer || send_is_promise(effect);
+        else if (effect->kind == OCTO_EFFECT_REPLY)
+            found.closer = found.closer || effect->reply.status == OCTO_ERR_OK;
+    }
+    return found;
+}
+
+static void effects_look_closer(struct octo_oracles *oracles, const struct oracle_step *step)
+{
+    const struct octo_effects *effects = step->seen->effects;
+
+    for (uint32_t i = 0; i < effects->count && !oracles->stopped; i++) {
+        const struct octo_effect *effect = &effects->items[i];
+        if (effect->kind == OCTO_EFFECT_TRACE && effect->trace.kind == OCTO_TRACE_APPLY)
+            oracle_apply(oracles, step, &effect->trace);
+        else if (effect->kind == OCTO_EFFECT_TRACE && effect->trace.kind == OCTO_TRACE_DURABLE)
+            oracle_durable(oracles, step, effect->trace.words[0]);
+        else if (effect->kind == OCTO_EFFECT_SEND && send_is_promise(effect))
+            oracle_send(oracles, step, effect);
+        else if (effect->kind == OCTO_EFFECT_REPLY && effect->reply.status == OCTO_ERR_OK)
+            oracle_reply(oracles, step, effect->reply.client, effect->reply.sequence);
+    }
+}
+
+/* The process that was is gone; its promises stay. */
+static void node_stop(struct oracle_node *node)
+{
+    node->ready = false;
+    node->leading = false;
+    node->led = 0;
+    node->term = 0;
+    node->commit = 0;
+    node->applied = 0;
+    node->verified_term = 0;
+    node->log.last = 0;
+}
+
+/* A log that changed no longer holds what was promised of it: on a leader's order, or leader.c and
+ * durable_ack.c object. */
+static void promise_shorten(struct oracle_node *node, octo_index from)
+{
+    const bool kept = node->acked <= node->log.last &&
+                      oracle_log_chain(&node->log, node->acked) == node->acked_chain;
+
+    if (kept || node->acked < from)
+        return;
+    node->acked = from - 1;
+    node->acked_chain = oracle_log_chain(&node->log, from - 1);
+}
+
+static void log_follow(struct octo_oracles *oracles, const struct oracle_step *step,
+                       const struct findings *found)
+{
+    struct oracle_node *node = step->node;
+    octo_index from = found->log_from;
+
+    if (found->ready != NULL) {
+        node->ready = true;
+        oracle_log_read(oracles, step, 1);
+        if (!oracles->stopped)
+            oracle_promises_remembered(oracles, step, found->ready);
+        return;
+    }
+    if (from == 0 && step->view.last != node->log.last) /* a change that nobody told */
+        from = octo_min_u64(step->view.last, node->log.last) + 1;
+    if (from == 0)
+        return;
+    from = octo_min_u64(from, node->log.last + 1);
+    oracle_log_changes(oracles, step, from);
+    if (oracles->stopped)
+        return;
+    oracle_log_read(oracles, step, from);
+    promise_shorten(node, from);
+}
+
+static void role_follow(struct octo_oracles *oracles, const struct oracle_step *step)
+{
+    struct oracle_node *node = step->node;
+    const bool leads = step->view.role == OCTO_ROLE_LEADER;
+
+    if (step->view.term < node->term) {
+        oracle_break(oracles, OCTO_PROPERTY_VOTE_ONCE,
+                     "n%u goes back from term %" PRIu64 " to term %" PRIu64, node->id, node->term,
+                     step->view.term);
+        return;
+    }
+    if (leads && (!node->leading || node->term != step->view.term)) {
+        node->led = step->view.term;
+        oracle_elected(oracles, step);
+        if (!oracles->stopped)
+            oracle_leader_complete(oracles, step);
+    }
+}
+
+static bool input_is_append(const struct octo_event *input)
+{
+    return input->kind == OCTO_EVENT_MESSAGE && input->message.size >= ORACLE_REQUEST_BYTES &&
+           input->message.bytes[ORACLE_MESSAGE_TYPE] == OCTO_MESSAGE_APPEND_REQUEST;
+}
+
+static void node_follow(struct octo_oracles *oracles, const struct oracle_step *step,
+                        const struct findings *found)
+{
+    struct oracle_node *node = step->node;
+
+    log_follow(oracles, step, found);
+    if (oracles->stopped)
+        return;
+    if (input_is_append(step->seen->input))
+        oracle_verify(step);
+    role_follow(oracles, step);
+    if (oracles->stopped)
+        return;
+    oracle_commit(oracles, step, found->ready != NULL);
+    node->term = step->view.term;
+    node->leading = step->view.role == OCTO_ROLE_LEADER;
+}
+
+bool octo_oracles_step(struct octo_oracles *oracles, const struct octo_observation *observation,
+                       const struct octo_images *images)
+{
+    octo_assert(observation->node_id >= 1);
+    octo_assert(observation->node_id <= oracles->config.node_count);
+    struct oracle_step step = {
+        .seen = observation,
+        .images = images,
+        .node = &oracles->nodes[observation->node_id],
+    };
+
+    if (oracles->stopped)
+        return holds(oracles);
+    oracles->event = observation->event;
+    if (observation->input->kind == OCTO_EVENT_BOOT)
+        node_stop(step.node);
+    const struct findings found = effects_look(&step);
+    octo_node_look(observation->node, &step.view);
+    if (step.node->ready || found.ready != NULL)
+        node_follow(oracles, &step, &found);
+    if (found.closer && !oracles->stopped)
+        effects_look_closer(oracles, &step);
+    if (step.node->ready && !oracles->stopped)
+        oracle_applied(oracles, &step);
+    return holds(oracles);
+}
+
+/* ---- Disks and crashes --------------------------------------------------------------------- */
+
+void octo_oracles_durable(struct octo_oracles *oracles, octo_node_id node, struct octo_file file,
+                          uint64_t offset, uint64_t length, const struct octo_images *images)
+{
+    (void)images; /* decoded when somebody asks */
+    octo_assert(node >= 1);
+    octo_assert(node <= oracles->config.node_count);
+    oracle_image_changed(oracles, &oracles->nodes[node], file, offset, length);
+}
+
+static void image_judge(struct octo_oracles *oracles, struct oracle_node *node,
+                        const struct octo_images *images)
+{
+    oracle_image_compare(oracles, node, images);
+    node->ballot = oracle_vote_read(oracles, node->id, images);
+    node->ballot_dirty = false;
+    if (!oracles->stopped)
+        oracle_promises_kept(oracles, node);
+}
+
+bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id node, uint64_t event,
+                        bool power_loss, const struct octo_images *images)
+{
+    (void)power_loss; /* a promise rests on the durable image, whatever ends the process */
+    octo_assert(node >= 1);
+    octo_assert(node <= oracles->config.node_count);
+    if (oracles->stopped)
+        return holds(oracles);
+    oracles->event = event;
+    node_stop(&oracles->nodes[node]);
+    image_judge(oracles, &oracles->nodes[node], images);
+    return holds(oracles);
+}
+
+/* ---- The end ------------------------------------------------------------------------------- */
+
+bool octo_oracles_finish(struct octo_oracles *oracles, uint64_t event,
+                         const struct octo_node *const *nodes, const struct octo_images *images)
+{
+    uint64_t digest = 0;
+
+    if (oracles->stopped)
+        return holds(oracles);
+    oracles->event = event;
+    for (octo_node_id id = 1; id <= oracles->config.node_count && !oracles->stopped; id++)
+        image_judge(oracles, &oracles->nodes[id], images);
+    if (oracles->stopped)
+        return holds(oracles);
+    const bool replayed = oracle_replay(oracles, *oracles->arena, &digest);
+    if (!oracles->stopped)
+        oracle_convergence(oracles, nodes, replayed ? &digest : NULL);
+    return holds(oracles);
+}

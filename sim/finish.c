@@ -1,0 +1,213 @@
+/* The end of a run: when faults stop, whether the cluster recovers, and whether the run did anything.
+ *
+ * Faults stop when every operation has ended and every scheduled kind has struck, or at the drawing's
+ * end. Then all is healed, and the cluster has to come to rest: a leader, no operation pending, every
+ * node ready with the same log applied. What takes longer than heal_ns without any operation ending
+ * is a breach of liveness.
+ */
+#include <stdio.h>
+
+#include "sim/world.h"
+
+#define LOOK_NS           (20 * OCTO_MS)
+#define EXPECTED_AT_LEAST 40u  /* strikes: that none comes then has a chance of one in 10^17 */
+#define WINDOWS_MAX       120u /* every kind is forced within some 20, if it is possible at all */
+
+/* ---- Non-vacuous ------------------------------------------------------------------------------- */
+
+/* What could have struck, while faults lasted. */
+static struct octo_simdisk_stats disk_work(const struct octo_world *world)
+{
+    struct octo_simdisk_stats sum = {0};
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        const struct octo_simdisk_stats *stats = octo_simdisk_stats(world->hosts[id].disk);
+        sum.reads += stats->reads;
+        sum.writes += stats->writes;
+        sum.syncs += stats->syncs;
+        sum.sectors_kept += stats->sectors_kept;
+        sum.sectors_torn += stats->sectors_torn;
+    }
+    return sum;
+}
+
+static void chances_count(struct octo_world *world)
+{
+    const struct octo_simdisk_stats work = disk_work(world);
+    world->schedule.chances = (struct octo_chances){
+        .messages = world->deliveries,
+        .reads = work.reads,
+        .writes = work.writes,
+        .syncs = work.syncs,
+        /* Not stats.sectors_lost: what a failed sync left behind is lost without being asked. */
+        .sectors = work.sectors_kept + work.sectors_torn +
+                   world->faults[OCTO_FAULT_DISK_SECTOR_LOST],
+    };
+}
+
+/* A kind with a rate that should have struck many times, and never did; COUNT if there is none. */
+static enum octo_fault rate_missing(const struct octo_world *world)
+{
+    const struct octo_drawing *drawing = &world->drawing;
+    const struct octo_chances *chances = &world->schedule.chances;
+    const uint64_t operations = chances->reads + chances->writes + chances->syncs;
+    const struct {
+        enum octo_fault fault;
+        uint64_t chances;
+        uint32_t ppm;
+    } rates[] = {
+        {OCTO_FAULT_MESSAGE_LOST, chances->messages, drawing->loss_ppm},
+        {OCTO_FAULT_MESSAGE_DUPLICATED, chances->messages, drawing->duplicate_ppm},
+        {OCTO_FAULT_MESSAGE_DELAYED, chances->messages, drawing->delay_ppm},
+        {OCTO_FAULT_MESSAGE_CORRUPTED, chances->messages, drawing->corrupt_ppm},
+        {OCTO_FAULT_DISK_READ_ERROR, chances->reads, drawing->disk_read_error_ppm},
+        {OCTO_FAULT_DISK_WRITE_ERROR, chances->writes, drawing->disk_write_error_ppm},
+        {OCTO_FAULT_DISK_SYNC_ERROR, chances->syncs, drawing->disk_sync_error_ppm},
+        {OCTO_FAULT_DISK_STALL, operations, drawing->disk_stall_ppm},
+        {OCTO_FAULT_CRASH_AT_IO, operations, drawing->crash_at_io_ppm},
+        {OCTO_FAULT_DISK_SECTOR_LOST, chances->sectors, 500000},
+        {OCTO_FAULT_DISK_SECTOR_TORN, chances->sectors, 250000},
+    };
+
+    for (uint32_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        const enum octo_fault fault = rates[i].fault;
+        if (drawing->on[fault] && world->faults[fault] == 0 &&
+            rates[i].chances * rates[i].ppm >= EXPECTED_AT_LEAST * 1000000ull)
+            return fault;
+    }
+    return OCTO_FAULT_COUNT;
+}
+
+/* Kinds that strike by construction: the schedule's, the clocks' at every boot, the clients' half way. */
+static enum octo_fault certain_missing(const struct octo_world *world)
+{
+    static const uint8_t clocks[] = {OCTO_FAULT_CLOCK_OFFSET, OCTO_FAULT_CLOCK_DRIFT};
+    static const uint8_t clients[] = {OCTO_FAULT_CLIENT_CRASH, OCTO_FAULT_CLIENT_DUPLICATE};
+    const bool half_way = clients_begun_loud(world) > clients_force_from(world);
+
+    for (uint32_t i = 0; i < sizeof clocks; i++) {
+        if (world->drawing.on[clocks[i]] && world->faults[clocks[i]] == 0)
+            return (enum octo_fault)clocks[i];
+    }
+    for (uint32_t i = 0; i < sizeof clients && half_way; i++) {
+        if (world->drawing.on[clients[i]] && world->faults[clients[i]] == 0)
+            return (enum octo_fault)clients[i];
+    }
+    return schedule_missing(world);
+}
+
+static bool did_something(struct octo_world *world)
+{
+    uint32_t acked = 0;
+    uint32_t failed = 0;
+    uint32_t unknown = 0;
+    clients_count(world, &acked, &failed, &unknown);
+    enum octo_fault missing = certain_missing(world);
+    if (missing == OCTO_FAULT_COUNT)
+        missing = rate_missing(world);
+
+    if (world->elections == 0)
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "no leader was ever elected");
+    else if (acked == 0 && (unknown == 0 || world->options.operations > world->config.sessions_max))
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "no operation was ever acknowledged");
+    else if (missing != OCTO_FAULT_COUNT)
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "the fault %s is on in this drawing, but never struck",
+                           octo_fault_text(missing));
+    else
+        return true;
+    return false;
+}
+
+/* ---- Liveness ---------------------------------------------------------------------------------- */
+
+/* Writes what keeps the cluster from being at rest, and returns false; or returns true. */
+static bool at_rest(const struct octo_world *world, char *why, size_t size)
+{
+    const octo_node_id leader = host_leader(world);
+    const uint32_t ended = clients_ended(world);
+    struct octo_node_view first = {0};
+
+    if (leader == 0) {
+        (void)snprintf(why, size, "there is no leader");
+        return false;
+    }
+    if (!clients_done(world)) {
+        (void)snprintf(why, size, "%u of %u operations have ended, under leader n%u", ended,
+                       world->options.operations, leader);
+        return false;
+    }
+    octo_node_look(world->hosts[leader].node, &first);
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        const struct octo_host_node *host = &world->hosts[id];
+        if (!host->up || !host->ready_seen) {
+            (void)snprintf(why, size, "n%u is %s", id,
+                           host->halted ? "halted" : host->up ? "not ready" : "down");
+            return false;
+        }
+        struct octo_node_view view;
+        octo_node_look(host->node, &view);
+        if (view.last != first.last || view.commit != first.last || view.applied != first.last ||
+            view.term != first.term) {
+            (void)snprintf(why, size,
+                           "n%u is behind in term %llu: last %llu, commit %llu, applied %llu; the "
+                           "leader n%u has %llu in term %llu",
+                           id, (unsigned long long)view.term, (unsigned long long)view.last,
+                           (unsigned long long)view.commit, (unsigned long long)view.applied,
+                           leader, (unsigned long long)first.last,
+                           (unsigned long long)first.term);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void look_quiet(struct octo_world *world)
+{
+    const struct octo_node *nodes[OCTO_SIM_NODES_MAX + 1] = {0};
+    const octo_time_ns since = octo_max_u64(world->quiet_since, clients_progress(world));
+    char why[OCTO_WHY_BYTES / 2];
+
+    if (!at_rest(world, why, sizeof why)) {
+        if (world->now <= since + world->drawing.heal_ns)
+            return;
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
+                           "%s, %llu ms after faults stopped and %llu ms after the last progress",
+                           why,
+                           (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
+                           (unsigned long long)((world->now - since) / OCTO_MS));
+        world->over = true;
+        return;
+    }
+    for (octo_node_id id = 1; id <= world->options.node_count; id++)
+        nodes[id - 1] = world->hosts[id].node;
+    const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
+    const struct octo_images images = host_images(world);
+    if (octo_oracles_finish(world->oracles, world->events, nodes, &images))
+        (void)did_something(world);
+    world_share(world, share);
+    world->over = true;
+}
+
+/* A kind that still has not struck is waited for, but not for ever. */
+static bool faults_over(const struct octo_world *world)
+{
+    const octo_time_ns end = world->drawing.faults_end_ns;
+
+    if (!clients_done(world) && world->now < end)
+        return false;
+    return schedule_missing(world) == OCTO_FAULT_COUNT || world->schedule.window > WINDOWS_MAX;
+}
+
+void finish_look(struct octo_world *world)
+{
+    if (world->quiet) {
+        look_quiet(world);
+    } else if (faults_over(world)) {
+        chances_count(world);
+        schedule_end(world);
+    }
+    if (!world->over)
+        world_at(world, world->now + LOOK_NS, OCTO_ITEM_FINISH, 0, 0);
+}

@@ -1,0 +1,239 @@
+/* What a step asked for: sends, disk operations with their chances, replies, traces, a halt. */
+#include "sim/world.h"
+
+#define HALT_PAUSE_NS (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
+
+/* ---- The disk's questions -------------------------------------------------------------------- */
+
+static uint64_t file_word(struct octo_file file)
+{
+    return (uint64_t)file.kind << 32 | file.number;
+}
+
+static uint64_t answer_latency(struct octo_world *world, octo_node_id id, uint64_t bits,
+                               const struct octo_disk_question *question)
+{
+    const struct octo_drawing *const drawing = &world->drawing;
+    uint64_t latency = drawing->disk_latency_ns + octo_range(bits, drawing->disk_jitter_ns + 1);
+    if (drawing->disk_stall_ppm > 0 && !world->quiet) {
+        const uint64_t more = octo_mix(bits);
+        if (octo_strikes(more, drawing->disk_stall_ppm)) {
+            latency += octo_range(octo_mix(more), drawing->disk_stall_ns + 1);
+            record_fault(world, OCTO_FAULT_DISK_STALL, id, 0, file_word(question->file));
+        }
+    }
+    return octo_max_u64(latency, 1);
+}
+
+/* One of `answers` errors with probability ppm, else 0. */
+static uint64_t answer_error(struct octo_world *world, octo_node_id id, uint64_t bits, uint32_t ppm,
+                             uint64_t answers, enum octo_fault fault,
+                             const struct octo_disk_question *question)
+{
+    if (!octo_strikes(bits, ppm))
+        return 0;
+    record_fault(world, fault, id, 0, file_word(question->file));
+    return 1 + octo_range(octo_mix(bits), answers);
+}
+
+/* An unsynced sector at a power loss: half are lost, a quarter torn, the rest kept. */
+static uint64_t answer_sector(struct octo_world *world, octo_node_id id, uint64_t bits,
+                              const struct octo_disk_question *question)
+{
+    const uint64_t share = octo_range(bits, 4);
+    if (share < 2 && world->drawing.on[OCTO_FAULT_DISK_SECTOR_LOST]) {
+        record_fault(world, OCTO_FAULT_DISK_SECTOR_LOST, id, 0, question->occurrence);
+        return 0;
+    }
+    if (share == 2 && world->drawing.on[OCTO_FAULT_DISK_SECTOR_TORN]) {
+        record_fault(world, OCTO_FAULT_DISK_SECTOR_TORN, id, 0, question->occurrence);
+        return 2 + octo_range(octo_mix(bits), 63);
+    }
+    return 1;
+}
+
+static uint64_t answer_entry(struct octo_world *world, octo_node_id id, uint64_t bits,
+                             const struct octo_disk_question *question)
+{
+    if (octo_range(bits, 2) != 0 || !world->drawing.on[OCTO_FAULT_DISK_ENTRY_LOST])
+        return 1;
+    record_fault(world, OCTO_FAULT_DISK_ENTRY_LOST, id, 0, file_word(question->file));
+    return 0;
+}
+
+/* The rate of an error question; 0 for the others and when all is quiet. */
+static uint32_t error_ppm(const struct octo_world *world, enum octo_disk_chance_kind kind)
+{
+    if (world->quiet)
+        return 0;
+    switch (kind) {
+    case OCTO_CHANCE_READ_ERROR:
+        return world->drawing.disk_read_error_ppm;
+    case OCTO_CHANCE_WRITE_ERROR:
+        return world->drawing.disk_write_error_ppm;
+    case OCTO_CHANCE_SYNC_ERROR:
+        return world->drawing.disk_sync_error_ppm;
+    case OCTO_CHANCE_NONE:
+    case OCTO_CHANCE_LATENCY:
+    case OCTO_CHANCE_CRASH_SECTOR:
+    case OCTO_CHANCE_CRASH_ENTRY:
+    case OCTO_CHANCE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
+                            const struct octo_disk_question *question)
+{
+    const uint32_t ppm = error_ppm(world, question->kind);
+    const struct octo_key key = {
+        .purpose = OCTO_DECIDE_DISK,
+        .detail = (uint8_t)question->kind,
+        .actor = (uint8_t)id,
+        .target = question->op,
+        .incarnation = world->hosts[id].incarnation,
+        .identity = {file_word(question->file), question->occurrence},
+    };
+    switch (question->kind) {
+    case OCTO_CHANCE_LATENCY:
+        return answer_latency(world, id, world_decide(world, &key), question);
+    case OCTO_CHANCE_READ_ERROR:
+        return ppm == 0 ? 0
+                        : answer_error(world, id, world_decide(world, &key), ppm, 1,
+                                       OCTO_FAULT_DISK_READ_ERROR, question);
+    case OCTO_CHANCE_WRITE_ERROR:
+        return ppm == 0 ? 0
+                        : answer_error(world, id, world_decide(world, &key), ppm, 3,
+                                       OCTO_FAULT_DISK_WRITE_ERROR, question);
+    case OCTO_CHANCE_SYNC_ERROR:
+        return ppm == 0 ? 0
+                        : answer_error(world, id, world_decide(world, &key), ppm, 2,
+                                       OCTO_FAULT_DISK_SYNC_ERROR, question);
+    case OCTO_CHANCE_CRASH_SECTOR:
+        return answer_sector(world, id, world_decide(world, &key), question);
+    case OCTO_CHANCE_CRASH_ENTRY:
+        return answer_entry(world, id, world_decide(world, &key), question);
+    case OCTO_CHANCE_NONE:
+    case OCTO_CHANCE_COUNT:
+        break;
+    }
+    octo_assert(false); /* a question of an unknown kind */
+    return 0;
+}
+
+static uint64_t disk_ask(void *context, const struct octo_disk_question *question)
+{
+    const struct host_context *const host = context;
+    return disk_answer(host->world, host->id, question);
+}
+
+static void disk_durable(void *context, struct octo_file file, uint64_t offset, uint64_t length)
+{
+    const struct host_context *const host = context;
+    struct octo_world *const world = host->world;
+    const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
+    const struct octo_images images = host_images(world);
+    octo_oracles_durable(world->oracles, host->id, file, offset, length, &images);
+    world_share(world, share);
+}
+
+struct octo_disk_host host_disk_host(struct host_context *context)
+{
+    return (struct octo_disk_host){.context = context, .ask = disk_ask, .durable = disk_durable};
+}
+
+/* ---- Effects --------------------------------------------------------------------------------- */
+
+static void disk_submit(struct octo_world *world, octo_node_id id, const struct octo_disk_op *op)
+{
+    const struct octo_host_node *const host = &world->hosts[id];
+    const enum octo_sim_share share = world_share(world, OCTO_SHARE_DISK);
+    struct host_context context = {.world = world, .id = id};
+    const struct octo_disk_host disk_host = host_disk_host(&context);
+    uint32_t slot = 0;
+    const octo_time_ns delay = octo_simdisk_submit(host->disk, op, &disk_host, &slot);
+    world_share(world, share);
+    if (delay == 0) {
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_BOUNDED, world->events,
+                           "n%u has no room for another disk operation", id);
+        world->over = true;
+        return;
+    }
+    const uint64_t incarnation = (uint64_t)host->incarnation << 32;
+    world_at_named(world, world->now + delay, OCTO_ITEM_DISK, id, incarnation | slot,
+                   octo_mix(op->id + incarnation) + id);
+}
+
+/* The power fails right at a disk operation: just before it is submitted, or just after. Nothing
+ * else of the step's effects happens. Returns true if it did. */
+static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct octo_disk_op *op)
+{
+    if (world->drawing.crash_at_io_ppm == 0 || world->quiet)
+        return false;
+    struct octo_key key = {
+        .purpose = OCTO_DECIDE_CRASH_AT_IO,
+        .detail = op->kind,
+        .actor = (uint8_t)id,
+        .incarnation = world->hosts[id].incarnation,
+        .identity = {file_word(op->file), 0},
+    };
+    key.attempt = world_attempt(world, &key);
+    uint64_t bits = world_decide(world, &key);
+    if (!octo_strikes(bits, world->drawing.crash_at_io_ppm))
+        return false;
+    bits = octo_mix(bits);
+    if ((bits & 1) != 0)
+        disk_submit(world, id, op);
+    if (world->over)
+        return true;
+    host_crash(world, id, true, OCTO_FAULT_CRASH_AT_IO);
+    const octo_time_ns down = 1 + octo_range(octo_mix(bits), world->drawing.down_ns + 1);
+    world_at(world, world->now + down, OCTO_ITEM_START, id, world->hosts[id].incarnation);
+    return true;
+}
+
+static void note_trace(struct octo_world *world, octo_node_id id, const struct octo_trace *trace)
+{
+    struct octo_host_node *const host = &world->hosts[id];
+    if (trace->kind == OCTO_TRACE_READY) {
+        host->ready_seen = true;
+        host->formatted = true;
+        host->halted = false;
+    } else if (trace->kind == OCTO_TRACE_ROLE && trace->words[1] == OCTO_ROLE_LEADER) {
+        world->elections++;
+    }
+}
+
+void host_execute(struct octo_world *world, octo_node_id id)
+{
+    const struct octo_effects *const effects = &world->effects;
+    bool halt = false;
+    for (uint32_t i = 0; i < effects->count && !world->over; i++) {
+        const struct octo_effect *const effect = &effects->items[i];
+        switch (effect->kind) {
+        case OCTO_EFFECT_SEND:
+            network_send(world, id, effect->send.to, effect->send.bytes, effect->send.size);
+            break;
+        case OCTO_EFFECT_DISK:
+            if (crash_at_io(world, id, &effect->disk))
+                return;
+            disk_submit(world, id, &effect->disk);
+            break;
+        case OCTO_EFFECT_REPLY:
+            clients_reply(world, id, effect);
+            break;
+        case OCTO_EFFECT_TRACE:
+            note_trace(world, id, &effect->trace);
+            break;
+        case OCTO_EFFECT_HALT:
+            halt = true;
+            break;
+        }
+    }
+    if (!halt || world->over)
+        return;
+    world->hosts[id].halted = true;
+    host_end(world, id, false);
+    world_at(world, world->now + HALT_PAUSE_NS, OCTO_ITEM_START, id, world->hosts[id].incarnation);
+}

@@ -1,0 +1,268 @@
+#include "sim/main/arguments.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define OPERATIONS_MAX 100000u
+#define QUOTED_BYTES   72u
+
+enum flag {
+    FLAG_FIRST = 256, /* above every character, so that getopt's '?' and ':' stay apart */
+#define FLAG_ENUM(NAME, name, value, letter, help) FLAG_##NAME,
+    SIM_FLAGS(FLAG_ENUM)
+#undef FLAG_ENUM
+};
+
+static const struct option options[] = {
+#define FLAG_OPTION(NAME, name, value, letter, help) \
+    {(name), sizeof(value) > 1 ? required_argument : no_argument, NULL, FLAG_##NAME},
+    SIM_FLAGS(FLAG_OPTION)
+#undef FLAG_OPTION
+        {NULL, 0, NULL, 0},
+};
+
+void sim_complain(const struct sim_program *program, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fprintf(stderr, "%s: ", program->name);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
+/* The user's word, fit for one line of a message. */
+struct quoted {
+    char text[QUOTED_BYTES];
+};
+
+static struct quoted quote(const char *word)
+{
+    struct quoted quoted;
+    size_t used = 0;
+    for (; word[used] != '\0' && used < QUOTED_BYTES - 4; used++) {
+        const unsigned char letter = (unsigned char)word[used];
+        if (letter < 32 || letter == 127)
+            quoted.text[used] = '?';
+        else
+            quoted.text[used] = word[used];
+    }
+    memcpy(quoted.text + used, word[used] == '\0' ? "" : "...", word[used] == '\0' ? 1 : 4);
+    return quoted;
+}
+
+/* A whole decimal number without sign, blanks or anything after it. Returns what follows the
+ * digits, NULL if there are none or the number does not fit. */
+static const char *digits(const char *word, uint64_t *value)
+{
+    *value = 0;
+    const char *at = word;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        const uint64_t digit = (uint64_t)(*at - '0');
+        if (*value > (UINT64_MAX - digit) / 10)
+            return NULL;
+        *value = *value * 10 + digit;
+    }
+    return at == word ? NULL : at;
+}
+
+static bool number(const struct sim_program *program, const char *flag, uint64_t minimum,
+                   uint64_t maximum, uint64_t *value)
+{
+    const char *rest = digits(optarg, value);
+    if (rest != NULL && *rest == '\0' && minimum <= *value && *value <= maximum)
+        return true;
+    sim_complain(program, "%s wants a whole number from %llu to %llu, not '%s'", flag,
+                 (unsigned long long)minimum, (unsigned long long)maximum, quote(optarg).text);
+    return false;
+}
+
+static bool small_number(const struct sim_program *program, const char *flag, uint32_t maximum,
+                         uint32_t *value)
+{
+    uint64_t wide;
+    if (!number(program, flag, 1, maximum, &wide))
+        return false;
+    *value = (uint32_t)wide;
+    return true;
+}
+
+static bool seed_range(struct sim_program *program)
+{
+    struct sim_arguments *arguments = &program->arguments;
+    const char *rest = digits(optarg, &arguments->first);
+    if (rest != NULL && rest[0] == '.' && rest[1] == '.') {
+        rest = digits(rest + 2, &arguments->last);
+        if (rest != NULL && *rest == '\0' && arguments->first <= arguments->last) {
+            arguments->many = true;
+            return true;
+        }
+    }
+    sim_complain(program,
+                 "--seeds wants A..B with whole numbers A <= B up to %llu, as in 1..1000, not '%s'",
+                 (unsigned long long)UINT64_MAX, quote(optarg).text);
+    return false;
+}
+
+static bool fault_mix(struct sim_program *program)
+{
+    static const struct {
+        const char *name;
+        enum octo_sim_faults faults;
+    } mixes[] = {{"swarm", OCTO_SIM_FAULTS_SWARM},
+                 {"none", OCTO_SIM_FAULTS_NONE},
+                 {"all", OCTO_SIM_FAULTS_ALL}};
+    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
+        if (strcmp(optarg, mixes[i].name) == 0) {
+            program->arguments.options.faults = mixes[i].faults;
+            return true;
+        }
+    }
+    sim_complain(program, "--faults wants swarm, none or all, not '%s'", quote(optarg).text);
+    return false;
+}
+
+static bool file_name(const struct sim_program *program, const char *flag, const char **path)
+{
+    if (*optarg == '\0') {
+        sim_complain(program, "%s wants the name of a file, or - for standard output", flag);
+        return false;
+    }
+    *path = optarg;
+    return true;
+}
+
+/* One flag that getopt has recognised. */
+static bool take(struct sim_program *program, enum flag flag, bool *seed_given)
+{
+    struct sim_arguments *arguments = &program->arguments;
+    switch (flag) {
+    case FLAG_SEED:
+        *seed_given = true;
+        return number(program, "--seed", 0, UINT64_MAX, &arguments->options.seed);
+    case FLAG_SEEDS:
+        return seed_range(program);
+    case FLAG_KEEP_GOING:
+        return arguments->keep_going = true;
+    case FLAG_NODES:
+        return small_number(program, "--nodes", OCTO_SIM_NODES_MAX, &arguments->options.node_count);
+    case FLAG_OPS:
+        return small_number(program, "--ops", OPERATIONS_MAX, &arguments->options.operations);
+    case FLAG_FAULTS:
+        return fault_mix(program);
+    case FLAG_TRACE:
+        return file_name(program, "--trace", &arguments->trace);
+    case FLAG_UNTIL:
+        return number(program, "--until", 1, UINT64_MAX, &arguments->until);
+    case FLAG_DUMP:
+        return small_number(program, "--dump", OCTO_SIM_NODES_MAX, &arguments->dump);
+    case FLAG_CHECK_DETERMINISM:
+        return arguments->check_determinism = true;
+    case FLAG_JSON:
+        return arguments->json = true;
+    case FLAG_QUIET:
+        return arguments->quiet = true;
+    case FLAG_HELP:
+        return arguments->help = true;
+    case FLAG_VERSION:
+        return arguments->version = true;
+    case FLAG_FIRST:
+        break;
+    }
+    octo_assert(false);
+}
+
+/* getopt_long accepts abbreviations; we do not: a script must not change its meaning when a flag is
+ * added. word is the argument as it stands on the command line. */
+static bool is_exact(const char *word, const char *name)
+{
+    const size_t size = strlen(name);
+    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, size) == 0 &&
+           (word[2 + size] == '\0' || word[2 + size] == '=');
+}
+
+static const char *known_name(const char *word)
+{
+    for (const struct option *option = options; option->name != NULL; option++) {
+        if (is_exact(word, option->name))
+            return option->name;
+    }
+    return NULL;
+}
+
+static void refuse(const struct sim_program *program, int found, const char *word)
+{
+    const char *name = known_name(word);
+    if (found == ':' && name != NULL) {
+        sim_complain(program, "--%s wants a value; see --help", name);
+    } else if (name != NULL) {
+        sim_complain(program, "--%s takes no value; see --help", name);
+    } else {
+        sim_complain(program, "unknown flag '%s' (flags are never abbreviated); see --help",
+                     quote(word).text);
+    }
+}
+
+static bool is_consistent(const struct sim_program *program, bool seed_given)
+{
+    const struct sim_arguments *arguments = &program->arguments;
+    const bool looks = arguments->until != UINT64_MAX || arguments->dump != 0;
+    const char *text = NULL;
+
+    if (arguments->many && seed_given)
+        text = "--seed and --seeds exclude each other: give one run or a range";
+    else if (arguments->many && arguments->trace != NULL)
+        text = "--trace is for one run: give --seed, not --seeds";
+    else if (arguments->many && looks)
+        text = "--until and --dump are for one run: give --seed, not --seeds";
+    else if (arguments->keep_going && !arguments->many)
+        text = "--keep-going is for many runs: give --seeds A..B";
+    else if (arguments->check_determinism && (arguments->trace != NULL || looks))
+        text = "--check-determinism goes without --trace, --until and --dump";
+    else if (arguments->json && arguments->dump != 0)
+        text = "--dump is for people: it goes without --json";
+    if (text != NULL) {
+        sim_complain(program, "%s", text);
+        return false;
+    }
+    if (arguments->dump > arguments->options.node_count) {
+        sim_complain(program, "--dump wants a node of the cluster, 1 to %u, not '%u'",
+                     arguments->options.node_count, arguments->dump);
+        return false;
+    }
+    return true;
+}
+
+bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
+{
+    bool seed_given = false;
+    program->arguments =
+        (struct sim_arguments){.options = octo_sim_options_default(), .until = UINT64_MAX};
+    opterr = 0;
+    optind = 0; /* glibc: begin anew, whoever parsed before */
+    for (int at = 1;; at = optind) {
+        const int found = getopt_long(argc, argv, "+:qh", options, NULL);
+        if (found == -1)
+            break;
+        const char *word = argv[at];
+        if (found == 'q') {
+            program->arguments.quiet = true;
+        } else if (found == 'h') {
+            program->arguments.help = true;
+        } else if (found == '?' || found == ':' || known_name(word) == NULL) {
+            refuse(program, found, word);
+            return false;
+        } else if (!take(program, (enum flag)found, &seed_given)) {
+            return false;
+        }
+        if (program->arguments.help || program->arguments.version)
+            return true;
+    }
+    if (optind < argc) {
+        sim_complain(program, "unexpected argument '%s': everything is given by flags; see --help",
+                     quote(argv[optind]).text);
+        return false;
+    }
+    return is_consistent(program, seed_given);
+}

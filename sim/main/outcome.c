@@ -1,0 +1,105 @@
+#include "sim/main/outcome.h"
+
+#include "sim/world.h"
+
+void sim_outcome_take(struct sim_outcome *outcome, const struct octo_world *world,
+                      const struct octo_sim_options *options, uint64_t wall_ns)
+{
+    *outcome = (struct sim_outcome){
+        .options = *options, .wall_ns = wall_ns, .stopped = !octo_world_over(world)};
+    octo_world_result(world, &outcome->result);
+    memcpy(outcome->excuses, world->excuses, sizeof outcome->excuses);
+}
+
+enum sim_exit sim_outcome_exit(const struct sim_outcome *outcome)
+{
+    if (outcome->result.verdict.property != OCTO_PROPERTY_NONE)
+        return SIM_EXIT_BROKEN;
+    return outcome->result.verdict.undecided ? SIM_EXIT_UNDECIDED : SIM_EXIT_OK;
+}
+
+const char *sim_outcome_text(const struct sim_outcome *outcome)
+{
+    if (outcome->result.verdict.property != OCTO_PROPERTY_NONE)
+        return "broken";
+    return outcome->result.verdict.undecided ? "undecided" : "ok";
+}
+
+uint64_t sim_outcome_faults(const struct sim_outcome *outcome)
+{
+    uint64_t sum = 0;
+    for (size_t fault = 0; fault < OCTO_FAULT_COUNT; fault++)
+        sum += outcome->result.faults[fault];
+    return sum;
+}
+
+uint64_t sim_rate(uint64_t count, uint64_t wall_ns)
+{
+    return wall_ns == 0 ? 0 : (uint64_t)((double)count * 1e9 / (double)wall_ns);
+}
+
+const char *sim_mix_text(enum octo_sim_faults faults)
+{
+    switch (faults) {
+    case OCTO_SIM_FAULTS_SWARM:
+        return "swarm";
+    case OCTO_SIM_FAULTS_NONE:
+        return "none";
+    case OCTO_SIM_FAULTS_ALL:
+        return "all";
+    }
+    return "unknown";
+}
+
+const char *sim_excuse_text(enum octo_excuse excuse)
+{
+    static const char *const texts[] = {
+#define EXCUSE_TEXT(name, text) [OCTO_EXCUSE_##name] = (text),
+        OCTO_EXCUSES(EXCUSE_TEXT)
+#undef EXCUSE_TEXT
+    };
+    octo_assert(excuse < OCTO_EXCUSE_COUNT);
+    return texts[excuse];
+}
+
+static bool is_plain(const char *word)
+{
+    const size_t plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789_./+-@%:,");
+    return plain > 0 && word[plain] == '\0';
+}
+
+/* The program's name as a shell reads it: in single quotes where needed, or the bare name if that
+ * would be very long. */
+static void shell_word(const char *word, char *out, size_t capacity)
+{
+    size_t used = 0;
+    out[used++] = '\'';
+    for (; *word != '\0' && used + 6 < capacity; word++) {
+        if (*word == '\'') {
+            memcpy(out + used, "'\\''", 4);
+            used += 4;
+        } else {
+            out[used++] = *word;
+        }
+    }
+    out[used++] = '\'';
+    out[used] = '\0';
+}
+
+void sim_replay_text(const struct sim_program *program, const struct octo_sim_options *options,
+                     char *out)
+{
+    char quoted[SIM_REPLAY_BYTES / 2];
+    const bool plain = is_plain(program->path) && strlen(program->path) < sizeof quoted;
+    if (!plain)
+        shell_word(program->path, quoted, sizeof quoted);
+    const int size = snprintf(out, SIM_REPLAY_BYTES, "%s --seed %llu --nodes %u --ops %u",
+                              plain ? program->path : quoted, (unsigned long long)options->seed,
+                              options->node_count, options->operations);
+    octo_assert(size > 0 && size + 20 < (int)SIM_REPLAY_BYTES);
+    if (options->faults != OCTO_SIM_FAULTS_SWARM) {
+        (void)snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --faults %s",
+                       sim_mix_text(options->faults));
+    }
+}

@@ -1,0 +1,28 @@
+/* What a run came to. */
+#include "sim/world.h"
+
+void octo_world_result(const struct octo_world *world, struct octo_sim_result *result)
+{
+    *result = (struct octo_sim_result){
+        .verdict = *octo_oracles_verdict(world->oracles),
+        .hash = world->hash,
+        .events = world->events,
+        .deliveries = world->deliveries,
+        .virtual_ns = world->now,
+        .elections = world->elections,
+        .crashes = world->crashes,
+        .restarts = world->restarts,
+        .used_bytes = octo_world_used(world),
+    };
+    clients_count(world, &result->acked, &result->failed, &result->unknown);
+    memcpy(result->faults, world->faults, sizeof result->faults);
+    memcpy(result->marks, world->marks, sizeof result->marks);
+    memcpy(result->share_ns, world->share_ns, sizeof result->share_ns);
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        if (!world->hosts[id].up)
+            continue;
+        const uint32_t *const marks = octo_node_marks(world->hosts[id].node);
+        for (uint32_t i = 0; i < OCTO_MARK_COUNT; i++)
+            result->marks[i] += marks[i];
+    }
+}

@@ -1,0 +1,123 @@
+/* The disks' door: what executes a node's disk operations.
+ *
+ * The contract (K4) that every disk keeps:
+ *   - operations are asynchronous; completions may come in any order;
+ *   - a SYNC covers exactly the writes to its file whose completions were returned before it was
+ *     submitted; a DIR_SYNC likewise covers creates, renames and unlinks;
+ *   - overlapping operations are never in flight together (the caller's duty);
+ *   - a failed SYNC says nothing about any of the bytes it should have covered.
+ */
+#ifndef OCTO_VFS_VFS_H
+#define OCTO_VFS_VFS_H
+
+#include "kernel/kernel.h"
+
+#define OCTO_SIMDISK_SECTOR_BYTES 512u
+
+/* ---- The simulated disk ---------------------------------------------------------------------
+ *
+ * One per node. Each file has two images that share what is equal: the page cache (what reads see)
+ * and the durable image (what a power loss leaves). All memory comes from a world's arena in chunks
+ * and is recycled; it holds no function pointer, so a world can be copied. All chance is asked of
+ * the host, one keyed question at a time. */
+struct octo_simdisk;
+
+/* What a disk asks of chance, and what an answer means; 0 is always "no fault". */
+#define OCTO_DISK_CHANCES(C)                                                                       \
+    C(LATENCY, "disk-latency")         /* nanoseconds until the completion, at least 1 */          \
+    C(READ_ERROR, "disk-read-error")   /* 1: EIO */                                                \
+    C(WRITE_ERROR, "disk-write-error") /* 1: EIO, nothing written; 2: EIO, a part written;         \
+                                          3: a short write, reported as such. CREATE, UNLINK,      \
+                                          RENAME: any but 0 is EIO, nothing changed */             \
+    C(SYNC_ERROR, "disk-sync-error")   /* 1: EIO, dirty pages gone (old bytes read again);         \
+                                          2: EIO, pages readable but never durable, whatever sync  \
+                                          follows, until written anew */                           \
+    C(CRASH_SECTOR, "disk-crash-sector") /* for one unsynced sector at a power loss: 0: lost;      \
+                                            1: kept; 2 ..: torn, the first (n - 1) * 8 bytes new   \
+                                            (n - 1 in 1 .. 63), the rest old */                    \
+    C(CRASH_ENTRY, "disk-crash-entry") /* for one unsynced directory change: 0: lost; 1: kept */
+
+enum octo_disk_chance_kind {
+    OCTO_CHANCE_NONE = 0,
+#define OCTO_CHANCE_ENUM(name, text) OCTO_CHANCE_##name,
+    OCTO_DISK_CHANCES(OCTO_CHANCE_ENUM)
+#undef OCTO_CHANCE_ENUM
+    OCTO_CHANCE_COUNT,
+};
+
+/* The semantic identity of one question: the same question is never asked twice in an incarnation. */
+struct octo_disk_question {
+    enum octo_disk_chance_kind kind;
+    struct octo_file file;
+    uint8_t op;          /* enum octo_disk_kind; 0 for CRASH_* */
+    uint64_t occurrence; /* of (file, op) since the node started; CRASH_SECTOR: the sector's number;
+                            CRASH_ENTRY: 0, 1 ... of the unsynced changes of that entry, oldest
+                            first (a rename is a change of its target) */
+};
+
+/* The host as a disk sees it; passed with each call, never kept. */
+struct octo_disk_host {
+    void *context;
+    uint64_t (*ask)(void *context, const struct octo_disk_question *question);
+    /* durable reports that [offset, offset + length) of file has new durable content, after the
+     * image has changed. Whole sectors, never none; all of the file when its durable directory entry
+     * comes or goes. Unsynced content may become durable at any time, so it may be called by submit
+     * too. It may look at the durable image, and nothing else. May be NULL. */
+    void (*durable)(void *context, struct octo_file file, uint64_t offset, uint64_t length);
+};
+
+/* Statistics: injected faults that struck, by kind; and work done. */
+struct octo_simdisk_stats {
+    uint64_t faults[OCTO_CHANCE_COUNT]; /* answers other than 0, LATENCY excluded */
+    uint64_t sectors_lost, sectors_kept, sectors_torn; /* at power losses, of unsynced ones */
+    uint64_t entries_lost;                             /* directory changes undone */
+    uint64_t reads, writes, syncs, bytes_written, bytes_read;
+};
+
+/* octo_simdisk_create makes an empty disk (no files) with memory from arena; arena must outlive it.
+ * Up to `pending_max` operations in flight. NULL if the arena is full. */
+struct octo_simdisk *octo_simdisk_create(struct octo_arena *arena, uint32_t pending_max) OCTO_MUST_USE;
+
+/* octo_simdisk_submit starts op and returns after how many nanoseconds it completes; *slot names it
+ * for octo_simdisk_complete. A WRITE's bytes are copied now (op->data may then change). Returns 0 if
+ * the disk has no room for the operation's bytes or slot: a configuration error. */
+octo_time_ns octo_simdisk_submit(struct octo_simdisk *disk, const struct octo_disk_op *op,
+                                 const struct octo_disk_host *host, uint32_t *slot) OCTO_MUST_USE;
+
+/* octo_simdisk_complete ends the operation in slot and fills event (kind, disk.*); the bytes of a
+ * READ lie in `scratch` (scratch_bytes >= the operation's length), the caller's. event->now is left
+ * alone. */
+void octo_simdisk_complete(struct octo_simdisk *disk, uint32_t slot,
+                           const struct octo_disk_host *host, uint8_t *scratch,
+                           uint32_t scratch_bytes, struct octo_event *event);
+
+/* octo_simdisk_kill ends the process, not the machine: operations in flight are dropped (a write may
+ * or may not have reached the page cache: it has), the page cache stays. */
+void octo_simdisk_kill(struct octo_simdisk *disk);
+
+/* octo_simdisk_power_loss drops what is in flight and resolves every unsynced sector and directory
+ * change by chance; afterwards page cache and durable image are equal. */
+void octo_simdisk_power_loss(struct octo_simdisk *disk, const struct octo_disk_host *host);
+
+/* octo_simdisk_durable_sector points at the 512 durable bytes of a sector, NULL where the durable
+ * image has none (a hole reads as zeros, or the file does not durably exist). */
+const uint8_t *octo_simdisk_durable_sector(const struct octo_simdisk *disk, struct octo_file file,
+                                           uint64_t sector);
+
+/* octo_simdisk_durable_size: bytes of the file in the durable image; false if it is not there (its
+ * directory entry included). */
+bool octo_simdisk_durable_size(const struct octo_simdisk *disk, struct octo_file file,
+                               uint64_t *size);
+
+/* octo_simdisk_stats points at the counters, since creation. */
+const struct octo_simdisk_stats *octo_simdisk_stats(const struct octo_simdisk *disk);
+
+/* octo_simdisk_check asserts the invariants: every sector has one owner or is free. */
+void octo_simdisk_check(const struct octo_simdisk *disk);
+
+/* octo_disk_chance_text and octo_disk_kind_text: names as in the tables. */
+const char *octo_disk_chance_text(enum octo_disk_chance_kind kind);
+const char *octo_disk_kind_text(enum octo_disk_kind kind);
+const char *octo_file_kind_text(enum octo_file_kind kind);
+
+#endif
