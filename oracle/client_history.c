@@ -135,10 +135,17 @@ bool octo_oracles_failed(struct octo_oracles *oracles, uint32_t operation, uint6
 /* ---- The end ------------------------------------------------------------------------------- */
 
 static void history_broken(struct octo_oracles *oracles, uint32_t number,
-                           const struct octo_linearizable_report *report)
+                           const struct octo_linearizable_report *report, bool witness)
 {
     const struct oracle_operation *operation = oracle_operation_at(oracles, number);
 
+    if (witness) { /* one of the two is wrong */
+        oracle_break(oracles, OCTO_PROPERTY_ASSERT,
+                     "the oracles find no order that explains operation %u, although the commit "
+                     "order does",
+                     number);
+        return;
+    }
     oracle_break(oracles, OCTO_PROPERTY_LINEARIZABLE,
                  "no order of the operations on its key explains command %" PRIu64
                  " of client %" PRIu64 " (operation %u, events %" PRIu64 " to %" PRIu64
@@ -175,7 +182,7 @@ void oracle_history_check(struct octo_oracles *oracles, struct octo_arena scratc
     case OCTO_LINEARIZABLE:
         break;
     case OCTO_NOT_LINEARIZABLE:
-        history_broken(oracles, numbers[report.operation], &report);
+        history_broken(oracles, numbers[report.operation], &report, witness);
         break;
     case OCTO_LINEARIZABLE_UNDECIDED:
         if (!witness) /* else the commit order is an order that explains everything */

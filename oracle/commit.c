@@ -92,12 +92,11 @@ static bool would_vote(const struct oracle_log *candidate, const struct oracle_l
     return theirs > own || (theirs == own && candidate->last >= voter->last);
 }
 
-/* The harm that section 5.4.2 is about (figure 8): after a power loss of all, `node`, which lacks
- * the entry, could win an election and replace it. Holds for no entry that is committed by the
- * rules. */
-static bool could_erase(const struct octo_oracles *oracles, const struct oracle_node *node)
+/* The harm that section 5.4.2 is about (figure 8): a node with this log could win an election, at
+ * the latest after a power loss of all. If the log lacks a committed entry, that would replace it,
+ * and by the rules it cannot be. */
+static bool could_lead(const struct octo_oracles *oracles, const struct oracle_log *log)
 {
-    const struct oracle_log *log = oracle_image_log(node);
     uint32_t votes = 0;
 
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++)
@@ -105,13 +104,25 @@ static bool could_erase(const struct octo_oracles *oracles, const struct oracle_
     return votes >= oracle_majority(oracles);
 }
 
-/* Whether a power loss of all would leave the node without the entry: it comes up with the longer of
- * its topics. */
-static bool would_lack(const struct oracle_node *node, octo_index index, uint64_t chain)
+static bool lacks(const struct oracle_log *log, octo_index index, uint64_t chain)
 {
-    const struct oracle_log *log = oracle_image_log(node);
-
     return index > log->last || oracle_log_chain(log, index) != chain;
+}
+
+/* A node that lacks the committed entry, on disk or in memory, and could lead; 0 if there is none.
+ */
+static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index index,
+                                uint64_t chain)
+{
+    for (octo_node_id id = 1; id <= oracles->config.node_count; id++) {
+        const struct oracle_node *node = &oracles->nodes[id];
+        const struct oracle_log *image = oracle_image_log(node);
+        if (lacks(image, index, chain) && could_lead(oracles, image))
+            return id;
+        if (node->ready && lacks(&node->log, index, chain) && could_lead(oracles, &node->log))
+            return id;
+    }
+    return 0;
 }
 
 /* A majority holds the committed entry durably, and that suffices to keep it. */
@@ -133,17 +144,12 @@ static void committed_held(struct octo_oracles *oracles, const struct oracle_ste
                      step->node->id, index, term, holders, oracles->config.node_count);
         return;
     }
-    for (octo_node_id id = 1; holders < oracles->config.node_count && !oracles->stopped &&
-                              id <= oracles->config.node_count;
-         id++) {
-        const struct oracle_node *node = &oracles->nodes[id];
-        if (!would_lack(node, index, chain) || !could_erase(oracles, node))
-            continue;
+    const octo_node_id eraser = eraser_find(oracles, index, chain);
+    if (eraser != 0)
         oracle_break(oracles, OCTO_PROPERTY_LEADER_COMPLETENESS,
                      "n%u commits entry %" PRIu64 " (term %" PRIu64 ") in term %" PRIu64
                      ", but n%u lacks it and could still be elected by a majority (figure 8)",
-                     step->node->id, index, term, step->view.term, id);
-    }
+                     step->node->id, index, term, step->view.term, eraser);
 }
 
 /* ---- Commit -------------------------------------------------------------------------------- */

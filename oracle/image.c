@@ -18,14 +18,14 @@ static void topic_clear(struct oracle_topic *topic)
 {
     const struct oracle_table slots = topic->log.slots;
 
-    *topic = (struct oracle_topic){.log = {.slots = slots}};
+    *topic = (struct oracle_topic){.log = {.slots = slots}, .compared = topic->compared};
 }
 
 bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node)
 {
     for (uint32_t i = 0; i < ORACLE_TOPICS; i++) {
         struct oracle_topic *topic = &node->topics[i];
-        topic_clear(topic);
+        *topic = (struct oracle_topic){.dirty_low = 0};
         if (!oracle_table_init(oracles, &topic->log.slots, sizeof(struct oracle_slot),
                                oracles->config.log_entries_max))
             return false;
@@ -33,10 +33,9 @@ bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node)
     return true;
 }
 
-void oracle_image_changed(struct octo_oracles *oracles, struct oracle_node *node,
-                          struct octo_file file, uint64_t offset, uint64_t length)
+void oracle_image_changed(struct oracle_node *node, struct octo_file file, uint64_t offset,
+                          uint64_t length)
 {
-    (void)oracles;
     if (file.kind == OCTO_FILE_VOTE)
         node->ballot_dirty = true;
     if (length == 0 || (file.kind != OCTO_FILE_MAIN && file.kind != OCTO_FILE_RECOVERY))
@@ -98,7 +97,6 @@ static void topic_scan(struct octo_oracles *oracles, struct oracle_topic *topic,
     const uint64_t sector = oracles->config.sector_bytes;
     uint64_t at = topic->resume;
 
-    reader->ahead = end;
     while (at < end && !oracles->stopped) {
         struct oracle_record record;
         if (!oracle_record_read(reader, at, &record)) {
@@ -231,16 +229,31 @@ static bool topics_equal(const struct oracle_node *node, const struct octo_image
     return true;
 }
 
-void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node,
+#if defined(__SANITIZE_ADDRESS__)
+#define COMPARES_ALWAYS true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COMPARES_ALWAYS true
+#endif
+#endif
+#if !defined(COMPARES_ALWAYS)
+#define COMPARES_ALWAYS false
+#endif
+
+void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node, bool always,
                           const struct octo_images *images)
 {
+    struct oracle_topic *main = &node->topics[0];
+
     oracle_image_refresh(oracles, node, images);
     if (oracles->stopped)
+        return;
+    if (!always && !COMPARES_ALWAYS && main->resume < 2 * main->compared)
         return;
     topic_compare(oracles, node, 0, images);
     if (oracles->stopped)
         return;
-    const struct oracle_topic *main = &node->topics[0];
+    main->compared = main->resume;
     if (!topics_equal(node, images))
         topic_compare(oracles, node, 1, images);
     else if (!topics_agree(&node->topics[1], main,

@@ -4,10 +4,27 @@
 #define SECTOR_BYTES     512u /* of octo_images */
 #define WINDOW_BYTES_MIN 8192u
 
-/* Makes the window hold at least `want` bytes (whole sectors). */
+/* Far beyond any command of a simulation: keeps a damaged size from being believed. */
+#define COMMAND_BYTES_MAX (1u << 20)
+
+static const uint8_t zeros[SECTOR_BYTES];
+
+/* Where the bytes of a sector stand; beyond the end and in a hole the file counts as zeros. */
+static const uint8_t *sector_at(struct oracle_reader *reader, uint64_t sector)
+{
+    if (reader->bytes == NULL || reader->sector != sector) {
+        const uint8_t *bytes =
+            reader->images->sector(reader->images->context, reader->node, reader->file, sector);
+        reader->sector = sector;
+        reader->bytes = bytes == NULL ? zeros : bytes;
+    }
+    return reader->bytes;
+}
+
+/* Makes the window at least `want` bytes long. */
 static bool window_room(struct octo_oracles *oracles, uint64_t want)
 {
-    uint64_t bytes = oracles->window_bytes == 0 ? WINDOW_BYTES_MIN : oracles->window_bytes;
+    uint64_t bytes = octo_max_u64(oracles->window_bytes, WINDOW_BYTES_MIN);
 
     if (want <= oracles->window_bytes)
         return true;
@@ -23,42 +40,30 @@ static bool window_room(struct octo_oracles *oracles, uint64_t want)
     return true;
 }
 
-static void window_fill(struct oracle_reader *reader)
-{
-    uint8_t *to = reader->oracles->window;
-
-    for (uint64_t at = 0; at < reader->have; at += SECTOR_BYTES) {
-        const uint8_t *sector =
-            reader->images->sector(reader->images->context, reader->node, reader->file,
-                                   (reader->base + at) / SECTOR_BYTES);
-        if (sector == NULL)
-            memset(to + at, 0, SECTOR_BYTES);
-        else
-            memcpy(to + at, sector, SECTOR_BYTES);
-    }
-}
-
-/* The bytes [at, at + length) of the file, which has them; NULL only if memory is full. */
+/* The bytes [at, at + length): in place if they lie in one sector, else put together in the window;
+ * NULL if memory is full. */
 static const uint8_t *reader_bytes(struct oracle_reader *reader, uint64_t at, uint64_t length)
 {
-    if (at < reader->base || at + length > reader->base + reader->have) {
-        const uint64_t base = at & ~(uint64_t)(SECTOR_BYTES - 1);
-        const uint64_t need = octo_align_up(at + length - base, SECTOR_BYTES);
-        if (!window_room(reader->oracles, need))
-            return NULL;
-        const uint64_t ahead =
-            octo_align_up(octo_max_u64(reader->ahead, base), SECTOR_BYTES) - base;
-        reader->base = base;
-        reader->have = octo_max_u64(need, octo_min_u64(ahead, reader->oracles->window_bytes));
-        window_fill(reader);
+    const uint64_t in = at % SECTOR_BYTES;
+
+    if (in + length <= SECTOR_BYTES)
+        return sector_at(reader, at / SECTOR_BYTES) + in;
+    if (!window_room(reader->oracles, length))
+        return NULL;
+    uint8_t *to = reader->oracles->window;
+    for (uint64_t done = 0; done < length;) {
+        const uint64_t from = (at + done) % SECTOR_BYTES;
+        const uint64_t run = octo_min_u64(SECTOR_BYTES - from, length - done);
+        memcpy(to + done, sector_at(reader, (at + done) / SECTOR_BYTES) + from, run);
+        done += run;
     }
-    return reader->oracles->window + (at - reader->base);
+    return to;
 }
 
-/* Everything in the header but checksum and the command's end. */
+/* Everything in the header but magic and checksum. */
 static bool header_valid(const uint8_t *at)
 {
-    if (octo_get_u32(at) != OCTO_RECORD_MAGIC || at[4] != OCTO_RECORD_VERSION)
+    if (at[4] != OCTO_RECORD_VERSION)
         return false;
     const uint8_t type = at[5];
     const uint8_t kind = at[6];
@@ -93,24 +98,34 @@ static void record_fill(struct oracle_record *record, const uint8_t *at, uint32_
     };
 }
 
+/* Whether the checksum of the record at offset `at`, whose bytes these are, matches. Both topics
+ * hold the same bytes at the same offsets: both use the kind of the main one. */
+static bool checksum_valid(const struct oracle_reader *reader, uint64_t at, const uint8_t *bytes,
+                           uint32_t size)
+{
+    const uint64_t place =
+        octo_format_seed(reader->oracles->config.cluster_id, reader->node, OCTO_FILE_MAIN, at);
+    const uint64_t seed = place ^ octo_get_u64(bytes);
+    const size_t covered = OCTO_RECORD_HEADER_BYTES - 16 + (size_t)size;
+
+    return octo_get_u64(bytes + 8) == oracle_hash(bytes + 16, covered, seed);
+}
+
 bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle_record *record)
 {
-    if (at > reader->size || reader->size - at < OCTO_RECORD_HEADER_BYTES)
+    if (at >= reader->size)
+        return false;
+    /* Most calls look at padding. Records are aligned to 8: the magic lies in one sector. */
+    if (octo_get_u32(reader_bytes(reader, at, 4)) != OCTO_RECORD_MAGIC)
         return false;
     const uint8_t *bytes = reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES);
     if (bytes == NULL || !header_valid(bytes))
         return false;
     const uint32_t size = octo_get_u32(bytes + 64);
-    if (size > reader->size - at - OCTO_RECORD_HEADER_BYTES)
+    if (size > COMMAND_BYTES_MAX)
         return false;
     bytes = reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES + (uint64_t)size);
-    if (bytes == NULL)
-        return false;
-    /* Both topics hold the same bytes at the same offsets: both use the kind of the main one. */
-    const uint64_t seed =
-        octo_format_seed(reader->oracles->config.cluster_id, reader->node, OCTO_FILE_MAIN, at);
-    const uint64_t covered = OCTO_RECORD_HEADER_BYTES - 16 + (uint64_t)size;
-    if (octo_get_u64(bytes + 8) != oracle_hash(bytes + 16, covered, seed ^ octo_get_u64(bytes)))
+    if (bytes == NULL || !checksum_valid(reader, at, bytes, size))
         return false;
     record_fill(record, bytes, size);
     return true;

@@ -4,8 +4,9 @@
  * What may come next is any operation called before the first return of one that is not in the
  * order yet. Three things keep this short:
  *
- *   - An operation that changes nothing (a read that fits) is never wrong to take now: in any order
- *     that begins here it could be moved to the front. So nothing else is tried in its place.
+ *   - An operation that changes nothing wherever it stands (a read that fits, a refusal) is never
+ * wrong to take now: in any order that begins here it could be moved to the front. So nothing else
+ * is tried in its place.
  *   - Operations with unknown outcomes are tried last, and of equal ones only the earliest.
  *   - The memo: a set of operations with a register that has failed once fails again. Sets are
  *     remembered by 128-bit hashes; that two of them ever collide in a run is out of the question.
@@ -66,6 +67,13 @@ bool search_apply(const struct octo_history_operation *operation, struct octo_hi
         return false;
     *value = after;
     return true;
+}
+
+/* Whether an operation with these outcomes changes nothing, wherever it stands. (A write of what
+ * the register holds already is not one: it may be needed later, after a different one.) */
+static bool looks_only(const struct octo_history_operation *operation)
+{
+    return operation->kind == OCTO_HISTORY_READ || (operation->outcomes & OCTO_OUTCOME_OK) == 0;
 }
 
 /* ---- Memo ---------------------------------------------------------------------------------- */
@@ -153,13 +161,14 @@ static enum attempt operation_try(struct search *search, uint32_t number, uint32
     const bool changed = !values_equal(value, search->value);
     if (!changed && moment == SEARCH_NONE)
         return ATTEMPT_PASSED; /* it need not have happened */
-    if (changed) {
+    const bool forced = looks_only(operation->history);
+    if (!forced) {
         const enum attempt fresh = memo_add(search, operation, value);
         if (fresh != ATTEMPT_TAKEN)
             return fresh;
     }
     search->frames[search->depth] = (struct search_frame){
-        .before = search->value, .operation = number, .moment = moment, .forced = !changed};
+        .before = search->value, .operation = number, .moment = moment, .forced = forced};
     search->depth++;
     search->value = value;
     set_toggle(search, operation);

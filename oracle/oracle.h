@@ -10,6 +10,7 @@
 
 #include "kernel/kernel.h"
 
+/* clang-format off */
 /*    name                    text                      what it says                               */
 #define OCTO_PROPERTIES(P)                                                                         \
     P(ASSERT,                 "assert",                 "no internal invariant of the kernel breaks") \
@@ -28,13 +29,14 @@
     P(LIVENESS,               "liveness",               "once faults stop, a leader exists and every operation finishes") \
     P(BOUNDED,                "bounded",                "queues and memory stay within their limits") \
     P(NON_VACUOUS,            "non-vacuous",            "the run did what its drawing says")
+/* clang-format on */
 
 enum octo_property {
     OCTO_PROPERTY_NONE = 0,
 #define OCTO_PROPERTY_ENUM(name, text, what) OCTO_PROPERTY_##name,
     OCTO_PROPERTIES(OCTO_PROPERTY_ENUM)
 #undef OCTO_PROPERTY_ENUM
-    OCTO_PROPERTY_COUNT,
+        OCTO_PROPERTY_COUNT,
 };
 
 const char *octo_property_text(enum octo_property property);
@@ -42,13 +44,13 @@ const char *octo_property_what(enum octo_property property);
 
 #define OCTO_WHY_BYTES 512u
 
-/* The first property that broke. `why` is one readable line without a newline; it names nodes, terms
- * and indices, e.g. "n2 and n4 are both leaders of term 7 (since events 812 and 901)". */
+/* The first property that broke. `why` is one readable line without a newline; it names nodes,
+ * terms and indices, e.g. "n2 and n4 are both leaders of term 7 (since events 812 and 901)". */
 struct octo_verdict {
     enum octo_property property; /* NONE: all held so far */
     uint64_t event;              /* number of the event at which it broke */
     char why[OCTO_WHY_BYTES];
-    bool undecided;              /* a check ran out of budget: neither held nor broke */
+    bool undecided; /* a check ran out of budget: neither held nor broke */
     char undecided_why[OCTO_WHY_BYTES];
 };
 
@@ -58,8 +60,8 @@ struct octo_oracles_config {
     uint64_t cluster_id;
     uint32_t node_count;
     uint32_t sector_bytes;
-    uint32_t log_entries_max;   /* no index beyond this will be seen */
-    uint32_t operations_max;    /* client operations, retries not counted */
+    uint32_t log_entries_max; /* no index beyond this will be seen */
+    uint32_t operations_max;  /* client operations, retries not counted */
     const struct octo_machine *machine;
     uint32_t machine_memory_bytes; /* for the oracle's own replay */
     uint32_t sessions_max;
@@ -76,19 +78,19 @@ struct octo_images {
     bool (*size)(void *context, octo_node_id node, struct octo_file file, uint64_t *size);
 };
 
-/* octo_oracles_create takes its memory from arena (uncleared memory is cleared only as used; creation
- * costs microseconds). NULL if the arena is full. Memory that grows with the run is taken from the
- * same arena in chunks. No pointer outside the arena is kept but `machine` of the config, which is
- * a constant of the program. */
+/* octo_oracles_create takes its memory from arena (uncleared memory is cleared only as used;
+ * creation costs microseconds). NULL if the arena is full. Memory that grows with the run is taken
+ * from the same arena in chunks. No pointer outside the arena is kept but `machine` of the config,
+ * which is a constant of the program. */
 struct octo_oracles *octo_oracles_create(struct octo_arena *arena,
                                          const struct octo_oracles_config *config) OCTO_MUST_USE;
 
 /* What one step of one node was. */
 struct octo_observation {
-    uint64_t event;             /* number of the event in the world, from 1 */
-    octo_time_ns time;          /* virtual time of the world */
+    uint64_t event;    /* number of the event in the world, from 1 */
+    octo_time_ns time; /* virtual time of the world */
     octo_node_id node_id;
-    uint32_t incarnation;       /* of the node, from 1 */
+    uint32_t incarnation; /* of the node, from 1 */
     const struct octo_event *input;
     const struct octo_effects *effects;
     const struct octo_node *node; /* after the step; only the declared view is used */
@@ -103,9 +105,9 @@ bool octo_oracles_step(struct octo_oracles *oracles, const struct octo_observati
 void octo_oracles_durable(struct octo_oracles *oracles, octo_node_id node, struct octo_file file,
                           uint64_t offset, uint64_t length, const struct octo_images *images);
 
-/* octo_oracles_crash: the node's process ended (after a power loss: when its disk is resolved). A full
- * decode of the durable image is compared with the incremental one, and what the node acknowledged
- * must be in it. Returns false once a property broke. */
+/* octo_oracles_crash: the node's process ended (after a power loss: when its disk is resolved). A
+ * full decode of the durable image is compared with the incremental one, and what the node
+ * acknowledged must be in it. Returns false once a property broke. */
 bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id node, uint64_t event,
                         bool power_loss, const struct octo_images *images);
 
@@ -114,15 +116,17 @@ bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id node, uint64_
 bool octo_oracles_invoke(struct octo_oracles *oracles, uint32_t operation, uint64_t event,
                          octo_client_id client, uint64_t sequence, const uint8_t *command,
                          uint32_t size);
-/* returned: the client got OK and this result. failed: the client knows that it did not and will not
- * take effect (never sent, or refused for good). What is neither at the end is unknown. */
+/* returned: the client got OK and this result. failed: the client knows that it did not and will
+ * not take effect (never sent, or refused for good). What is neither at the end is unknown. */
 bool octo_oracles_returned(struct octo_oracles *oracles, uint32_t operation, uint64_t event,
                            const uint8_t *result, uint32_t size);
 bool octo_oracles_failed(struct octo_oracles *oracles, uint32_t operation, uint64_t event);
 
-/* octo_oracles_finish runs the checks of the end: linearizability, no-lost-write (replay through the
- * machine), exactly-once, convergence over `nodes` (all alive and caught up, or NULL entries for those
- * that are excused), full decodes. Returns false if any broke. */
+/* octo_oracles_finish runs the checks of the end: linearizability, no-lost-write (replay through
+ * the machine), exactly-once, convergence over `nodes` (nodes[0] is node 1; all alive and caught
+ * up, or NULL entries for those that are excused), full decodes. The free end of the arena is
+ * scratch for them: machine_memory_bytes and some 500 bytes an operation; without that much the
+ * verdict is undecided. Returns false if any broke. */
 bool octo_oracles_finish(struct octo_oracles *oracles, uint64_t event,
                          const struct octo_node *const *nodes, const struct octo_images *images);
 

@@ -113,6 +113,7 @@ struct oracle_topic {
     uint64_t resume;    /* end of the last valid record */
     uint64_t dirty_low; /* bytes that became durable since; equal to dirty_high if none */
     uint64_t dirty_high;
+    uint64_t compared; /* `resume` at the last full decode */
 };
 
 struct oracle_ballot {
@@ -366,7 +367,7 @@ bool oracle_vote_own(struct octo_oracles *oracles, const struct oracle_step *ste
 
 /* ---- image.c, image_record.c, image_vote.c ------------------------------------------------- */
 
-/* A record that image_record.c verified; command points into the window. */
+/* A record that image_record.c verified; its command stays until the next one is read. */
 struct oracle_record {
     uint8_t type;
     octo_sequence sequence;
@@ -377,24 +378,23 @@ struct oracle_record {
     uint64_t bytes; /* in the file, padding included */
 };
 
-/* Reads a file of the durable image through the oracles' window. */
+/* Reads a file of the durable image. */
 struct oracle_reader {
     struct octo_oracles *oracles;
     const struct octo_images *images;
     octo_node_id node;
     struct octo_file file;
-    uint64_t size;  /* of the file */
-    uint64_t base;  /* of the window */
-    uint64_t have;  /* bytes in it */
-    uint64_t ahead; /* up to here it is worth while to fill it */
+    uint64_t size;        /* of the file */
+    uint64_t sector;      /* the one looked at last */
+    const uint8_t *bytes; /* of it; NULL at first */
 };
 
 /* oracle_record_read verifies the record at offset at; false if there is none. */
 bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle_record *record);
 
 bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node) OCTO_MUST_USE;
-void oracle_image_changed(struct octo_oracles *oracles, struct oracle_node *node,
-                          struct octo_file file, uint64_t offset, uint64_t length);
+void oracle_image_changed(struct oracle_node *node, struct octo_file file, uint64_t offset,
+                          uint64_t length);
 
 /* oracle_image_refresh decodes what became durable since the last time. */
 void oracle_image_refresh(struct octo_oracles *oracles, struct oracle_node *node,
@@ -408,8 +408,10 @@ bool oracle_image_marked(const struct oracle_node *node, octo_index index);
 /* oracle_image_log is the longer one of the two topics' logs. */
 const struct oracle_log *oracle_image_log(const struct oracle_node *node);
 
-/* oracle_image_compare decodes the whole image anew; ASSERT breaks if that gives anything else. */
-void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node,
+/* oracle_image_compare decodes the whole image anew; ASSERT breaks if that gives anything else.
+ * Unless `always`, it does so only when the image has doubled since the last time, which bounds the
+ * cost of many crashes by that of one long log, or under a sanitizer. */
+void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node, bool always,
                           const struct octo_images *images);
 
 /* oracle_vote_read decodes the vote file. */

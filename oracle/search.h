@@ -30,7 +30,7 @@ struct search_frame {
     struct octo_history_value before; /* the register */
     uint32_t operation;
     uint32_t moment; /* its call; SEARCH_NONE: unknown outcome */
-    bool forced;     /* it changed nothing: no other choice is better */
+    bool forced;     /* it only looked: no other choice is better */
 };
 
 /* Sets of operations that were tried with a register, and lead nowhere: 128-bit hashes. */

@@ -1,8 +1,9 @@
-/* What clients do: think, ask, follow hints, try again, give up, crash; and what they tell the oracles. */
+/* What clients do: think, ask, follow hints, try again, give up, crash; and what they tell the
+ * oracles. */
 #include "sim/clients.h"
 
-#define REDIRECTS_MAX   3u            /* hints in a row before a pause */
-#define PAUSE_NS        (20 * OCTO_MS) /* before another try, and as much again by chance */
+#define REDIRECTS_MAX   3u              /* hints in a row before a pause */
+#define PAUSE_NS        (20 * OCTO_MS)  /* before another try, and as much again by chance */
 #define BEGIN_NS        (200 * OCTO_MS) /* the first election takes about this long */
 #define BURST_SPREAD_NS (OCTO_MS / 2)
 #define QUIET_THINK_NS  (OCTO_MS / 2)
@@ -37,7 +38,8 @@ static void client_timer(struct octo_world *world, uint32_t number, octo_time_ns
     world_at(world, when, OCTO_ITEM_CLIENT, number, client->generation);
 }
 
-/* ---- Between operations ------------------------------------------------------------------------ */
+/* ---- Between operations ------------------------------------------------------------------------
+ */
 
 static void client_rest(struct octo_world *world, uint32_t number)
 {
@@ -93,7 +95,8 @@ static void client_crash(struct octo_world *world, uint32_t number)
     operation_abandon(world, number);
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------ */
+/* ---- Asking ------------------------------------------------------------------------------------
+ */
 
 /* The believed leader; else a node by chance, another than the last one. */
 static octo_node_id target_choose(struct octo_world *world, uint32_t number)
@@ -216,7 +219,8 @@ static void attempt_again(struct octo_world *world, uint32_t number)
         attempt_send(world, number);
 }
 
-/* ---- Answers ----------------------------------------------------------------------------------- */
+/* ---- Answers -----------------------------------------------------------------------------------
+ */
 
 static void client_pause(struct octo_world *world, uint32_t number)
 {
@@ -243,8 +247,8 @@ static void hears_not_leader(struct octo_world *world, uint32_t number, octo_nod
         client_pause(world, number);
 }
 
-/* A refusal that no node will ever revoke. Only the first and only request of an operation is surely
- * without effect: of an earlier one or a copy nothing is known. */
+/* A refusal that no node will ever revoke. Only the first and only request of an operation is
+ * surely without effect: of an earlier one or a copy nothing is known. */
 static void hears_refusal(struct octo_world *world, uint32_t number, bool surely)
 {
     struct octo_clients *clients = world->clients;
@@ -309,7 +313,8 @@ void client_hears(struct octo_world *world, uint32_t number, const struct client
     }
 }
 
-/* ---- The way in -------------------------------------------------------------------------------- */
+/* ---- The way in --------------------------------------------------------------------------------
+ */
 
 bool clients_create(struct octo_world *world)
 {

@@ -19,18 +19,18 @@ enum client_state {
 
 struct client {
     octo_client_id session;
-    uint64_t sequence;   /* of the present operation, or the last */
-    uint64_t generation; /* of its timer: an older item is void */
+    uint64_t sequence;       /* of the present operation, or the last */
+    uint64_t generation;     /* of its timer: an older item is void */
     uint64_t random, choice; /* what the machine's sample makes the command of */
     octo_time_ns give_up_at;
     octo_time_ns crash_at; /* OCTO_NEVER: it does not crash in this operation */
     enum client_state state;
-    uint32_t operation; /* number in the whole world */
-    uint32_t attempt;   /* how often this one was sent */
-    uint32_t redirects; /* hints followed without a pause */
-    uint32_t in_burst;  /* operations since it last slept */
-    uint32_t sessions;  /* how many it has had */
-    octo_node_id hint;  /* believed leader, 0 if unknown */
+    uint32_t operation;  /* number in the whole world */
+    uint32_t attempt;    /* how often this one was sent */
+    uint32_t redirects;  /* hints followed without a pause */
+    uint32_t in_burst;   /* operations since it last slept */
+    uint32_t sessions;   /* how many it has had */
+    octo_node_id hint;   /* believed leader, 0 if unknown */
     octo_node_id target; /* of the last attempt */
 };
 
@@ -64,7 +64,7 @@ struct octo_clients {
     struct client *clients;
     uint32_t count;
     uint32_t begun, acked, failed, unknown; /* operations */
-    uint32_t begun_loud; /* before the quiet tail */
+    uint32_t begun_loud;                    /* before the quiet tail */
     uint32_t sessions; /* taken so far: the cluster remembers config.sessions_max */
     octo_time_ns progress;
     struct client_packets packets;
@@ -72,13 +72,14 @@ struct octo_clients {
 };
 
 /* clients_command makes the command that random and choice stand for; valid until the next call. */
-struct octo_buffer clients_command(const struct octo_world *world, uint64_t random, uint64_t choice);
+struct octo_buffer clients_command(const struct octo_world *world, uint64_t random,
+                                   uint64_t choice);
 
 /* client_hears takes the answer that reached client number `number`. */
 void client_hears(struct octo_world *world, uint32_t number, const struct client_packet *packet);
 
-/* packets.c: the present attempt of client number `number` goes to its target, `late` beyond the usual;
- * copy says that it is the second of two. */
+/* packets.c: the present attempt of client number `number` goes to its target, `late` beyond the
+ * usual; copy says that it is the second of two. */
 void packets_request(struct octo_world *world, uint32_t number, bool copy, octo_time_ns late);
 void packets_init(struct client_packets *packets);
 

@@ -1,8 +1,9 @@
-/* The drawing: which fault kinds a seed turns on, how hard they strike, how fast the network, the disks
- * and the clients are.
+/* The drawing: which fault kinds a seed turns on, how hard they strike, how fast the network, the
+ * disks and the clients are.
  *
- * The scale to keep in mind: elections take 150 .. 300 ms, heartbeats 30 ms. What makes a run long is
- * virtual time (heartbeats) and the number of group commits, so clients that wake together are cheap.
+ * The scale to keep in mind: elections take 150 .. 300 ms, heartbeats 30 ms. What makes a run long
+ * is virtual time (heartbeats) and the number of group commits, so clients that wake together are
+ * cheap.
  */
 #include "sim/world.h"
 
@@ -89,7 +90,8 @@ static uint64_t draw_scaled(struct octo_world *world, enum drawing_item item, ui
     return from + octo_range(octo_mix(bits), to - from + 1);
 }
 
-/* ---- Which kinds ------------------------------------------------------------------------------- */
+/* ---- Which kinds -------------------------------------------------------------------------------
+ */
 
 /* Whether a cluster of `nodes` can suffer the fault at all. */
 static bool kind_possible(enum octo_fault fault, uint32_t nodes)
@@ -132,8 +134,8 @@ static bool kind_possible(enum octo_fault fault, uint32_t nodes)
     return false;
 }
 
-/* A majority crash and a crash in recovery need a way to crash; sectors and directory entries are only
- * lost with the power, entries only at a certain moment. */
+/* A majority crash and a crash in recovery need a way to crash; sectors and directory entries are
+ * only lost with the power, entries only at a certain moment. */
 static void kinds_complete(bool on[OCTO_FAULT_COUNT])
 {
     const bool crash = on[OCTO_FAULT_CRASH_IN_RECOVERY] || on[OCTO_FAULT_MAJORITY_CRASH];
@@ -163,7 +165,8 @@ static void draw_kinds(struct octo_world *world)
     kinds_complete(on);
 }
 
-/* ---- How much ---------------------------------------------------------------------------------- */
+/* ---- How much ----------------------------------------------------------------------------------
+ */
 
 static void draw_network(struct octo_world *world)
 {
@@ -211,18 +214,19 @@ static void draw_clients(struct octo_world *world)
 {
     struct octo_drawing *drawing = &world->drawing;
 
-    /* Few clients make small groups, and so many disk operations: an eighth of the seeds suffices. */
+    /* Few clients make small groups, and so many disk operations: an eighth of the seeds suffices.
+     */
     drawing->client_count = draw_chance(world, ITEM_FEW_CLIENTS, 125000)
-        ? (uint32_t)draw_between(world, ITEM_CLIENTS, 2, 8)
-        : (uint32_t)draw_between(world, ITEM_CLIENTS, 10, 24);
+                                ? (uint32_t)draw_between(world, ITEM_CLIENTS, 2, 8)
+                                : (uint32_t)draw_between(world, ITEM_CLIENTS, 10, 24);
     drawing->timeout_ns = draw_scaled(world, ITEM_TIMEOUT, 120 * OCTO_MS, 600 * OCTO_MS);
     drawing->give_up_ns = draw_scaled(world, ITEM_GIVE_UP, 1000 * OCTO_MS, 10 * OCTO_SECOND);
     drawing->client_crash_ppm = (uint32_t)draw_scaled(world, ITEM_CLIENT_CRASH, 2000, 50000);
     drawing->client_duplicate_ppm =
         (uint32_t)draw_scaled(world, ITEM_CLIENT_DUPLICATE, 2000, 200000);
     drawing->burst_operations = draw_chance(world, ITEM_BURST, 750000)
-        ? (uint32_t)draw_between(world, ITEM_BURST_OPERATIONS, 2, 8)
-        : 0;
+                                    ? (uint32_t)draw_between(world, ITEM_BURST_OPERATIONS, 2, 8)
+                                    : 0;
 }
 
 /* The reference run: every kind at a moderate rate, a usual network and disk, a busy cluster. */
@@ -299,9 +303,8 @@ static void draw_pace(struct octo_world *world)
 
     if (world->options.faults != OCTO_SIM_FAULTS_ALL) {
         const bool slow = draw_chance(world, ITEM_SLOW, 250000);
-        duration_ns = slow
-            ? draw_between(world, ITEM_DURATION, 10 * OCTO_SECOND, 30 * OCTO_SECOND)
-            : draw_between(world, ITEM_DURATION, 2 * OCTO_SECOND, 6 * OCTO_SECOND);
+        duration_ns = slow ? draw_between(world, ITEM_DURATION, 10 * OCTO_SECOND, 30 * OCTO_SECOND)
+                           : draw_between(world, ITEM_DURATION, 2 * OCTO_SECOND, 6 * OCTO_SECOND);
         if (slow)
             drawing->window_ns *= 4;
     }
@@ -311,7 +314,8 @@ static void draw_pace(struct octo_world *world)
     drawing->burst_ns = octo_min_u64(drawing->think_ns * drawing->burst_operations, BURST_MAX_NS);
     drawing->faults_end_ns = 2 * duration_ns + 4 * OCTO_SECOND;
     /* The tail is measured from the last progress: elections, recoveries and a client's retries. */
-    drawing->heal_ns = 10 * OCTO_SECOND + 100 * (drawing->latency_base_ns + drawing->disk_latency_ns) +
+    drawing->heal_ns = 10 * OCTO_SECOND +
+                       100 * (drawing->latency_base_ns + drawing->disk_latency_ns) +
                        10 * (drawing->timeout_ns + drawing->delay_ns + drawing->disk_stall_ns) +
                        2 * (drawing->think_ns + drawing->burst_ns);
 }

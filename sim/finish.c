@@ -1,9 +1,10 @@
-/* The end of a run: when faults stop, whether the cluster recovers, and whether the run did anything.
+/* The end of a run: when faults stop, whether the cluster recovers, and whether the run did
+ * anything.
  *
- * Faults stop when every operation has ended and every scheduled kind has struck, or at the drawing's
- * end. Then all is healed, and the cluster has to come to rest: a leader, no operation pending, every
- * node ready with the same log applied. What takes longer than heal_ns without any operation ending
- * is a breach of liveness.
+ * Faults stop when every operation has ended and every scheduled kind has struck, or at the
+ * drawing's end. Then all is healed, and the cluster has to come to rest: a leader, no operation
+ * pending, every node ready with the same log applied. What takes longer than heal_ns without any
+ * operation ending is a breach of liveness.
  */
 #include <stdio.h>
 
@@ -13,7 +14,8 @@
 #define EXPECTED_AT_LEAST 40u  /* strikes: that none comes then has a chance of one in 10^17 */
 #define WINDOWS_MAX       120u /* every kind is forced within some 20, if it is possible at all */
 
-/* ---- Non-vacuous ------------------------------------------------------------------------------- */
+/* ---- Non-vacuous -------------------------------------------------------------------------------
+ */
 
 /* What could have struck, while faults lasted. */
 static struct octo_simdisk_stats disk_work(const struct octo_world *world)
@@ -39,8 +41,8 @@ static void chances_count(struct octo_world *world)
         .writes = work.writes,
         .syncs = work.syncs,
         /* Not stats.sectors_lost: what a failed sync left behind is lost without being asked. */
-        .sectors = work.sectors_kept + work.sectors_torn +
-                   world->faults[OCTO_FAULT_DISK_SECTOR_LOST],
+        .sectors =
+            work.sectors_kept + work.sectors_torn + world->faults[OCTO_FAULT_DISK_SECTOR_LOST],
     };
 }
 
@@ -77,7 +79,8 @@ static enum octo_fault rate_missing(const struct octo_world *world)
     return OCTO_FAULT_COUNT;
 }
 
-/* Kinds that strike by construction: the schedule's, the clocks' at every boot, the clients' half way. */
+/* Kinds that strike by construction: the schedule's, the clocks' at every boot, the clients' half
+ * way. */
 static enum octo_fault certain_missing(const struct octo_world *world)
 {
     static const uint8_t clocks[] = {OCTO_FAULT_CLOCK_OFFSET, OCTO_FAULT_CLOCK_DRIFT};
@@ -120,7 +123,8 @@ static bool did_something(struct octo_world *world)
     return false;
 }
 
-/* ---- Liveness ---------------------------------------------------------------------------------- */
+/* ---- Liveness ----------------------------------------------------------------------------------
+ */
 
 /* Writes what keeps the cluster from being at rest, and returns false; or returns true. */
 static bool at_rest(const struct octo_world *world, char *why, size_t size)
@@ -143,7 +147,9 @@ static bool at_rest(const struct octo_world *world, char *why, size_t size)
         const struct octo_host_node *host = &world->hosts[id];
         if (!host->up || !host->ready_seen) {
             (void)snprintf(why, size, "n%u is %s", id,
-                           host->halted ? "halted" : host->up ? "not ready" : "down");
+                           host->halted ? "halted"
+                           : host->up   ? "not ready"
+                                        : "down");
             return false;
         }
         struct octo_node_view view;
@@ -155,8 +161,7 @@ static bool at_rest(const struct octo_world *world, char *why, size_t size)
                            "leader n%u has %llu in term %llu",
                            id, (unsigned long long)view.term, (unsigned long long)view.last,
                            (unsigned long long)view.commit, (unsigned long long)view.applied,
-                           leader, (unsigned long long)first.last,
-                           (unsigned long long)first.term);
+                           leader, (unsigned long long)first.last, (unsigned long long)first.term);
             return false;
         }
     }
@@ -174,8 +179,7 @@ static void look_quiet(struct octo_world *world)
             return;
         octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
                            "%s, %llu ms after faults stopped and %llu ms after the last progress",
-                           why,
-                           (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
+                           why, (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
                            (unsigned long long)((world->now - since) / OCTO_MS));
         world->over = true;
         return;

@@ -1,7 +1,7 @@
 /* Requests and replies on their way between clients and nodes: slots from a recycled pool.
  *
- * A request carries no bytes: the command is made again from its two random words when it arrives. A
- * pool that is full loses the packet, as a network may. */
+ * A request carries no bytes: the command is made again from its two random words when it arrives.
+ * A pool that is full loses the packet, as a network may. */
 #include "sim/clients.h"
 
 #define SLOT_NONE UINT32_MAX
@@ -23,7 +23,8 @@ uint64_t clients_packets(const struct octo_world *world)
     return world->clients->packets.sent;
 }
 
-/* ---- The pool ---------------------------------------------------------------------------------- */
+/* ---- The pool ----------------------------------------------------------------------------------
+ */
 
 static struct client_packet *packet_at(struct client_packets *packets, uint32_t slot)
 {
@@ -96,7 +97,8 @@ static bool packet_fill(struct octo_world *world, struct client_packet *packet,
     return true;
 }
 
-/* ---- On the way -------------------------------------------------------------------------------- */
+/* ---- On the way --------------------------------------------------------------------------------
+ */
 
 static bool packet_lost(struct octo_world *world, struct octo_key *key, octo_node_id from,
                         octo_node_id to)
@@ -182,12 +184,13 @@ void clients_request_arrives(struct octo_world *world, uint32_t slot)
     const struct octo_buffer command = clients_command(world, packet->random, packet->choice);
     struct octo_event event = {
         .kind = OCTO_EVENT_REQUEST,
-        .request = {
-            .client = packet->session,
-            .sequence = packet->sequence,
-            .command = command.bytes,
-            .size = command.size,
-        },
+        .request =
+            {
+                .client = packet->session,
+                .sequence = packet->sequence,
+                .command = command.bytes,
+                .size = command.size,
+            },
     };
     packet_give(packets, slot);
     host_step(world, node, &event);

@@ -1,9 +1,10 @@
 /* The schedule of crashes, partitions and pauses.
  *
- * Virtual time is cut into windows. At the start of each, one decision per family (crash, partition,
- * pause) says whether it strikes, whom, how, when in the window and for how long; a crash and its
- * restart, a cut and its heal are one decision. A kind that is on and has not struck yet is forced,
- * in every second window, so that no run ends before each has struck (finish.c waits for it).
+ * Virtual time is cut into windows. At the start of each, one decision per family (crash,
+ * partition, pause) says whether it strikes, whom, how, when in the window and for how long; a
+ * crash and its restart, a cut and its heal are one decision. A kind that is on and has not struck
+ * yet is forced, in every second window, so that no run ends before each has struck (finish.c waits
+ * for it).
  */
 #include "sim/world.h"
 
@@ -31,8 +32,8 @@ static const uint8_t crash_kinds[] = {
     OCTO_FAULT_MAJORITY_CRASH,
 };
 static const uint8_t partition_kinds[] = {
-    OCTO_FAULT_PARTITION_SYMMETRIC, OCTO_FAULT_PARTITION_ONE_WAY,  OCTO_FAULT_PARTITION_LEADER,
-    OCTO_FAULT_PARTITION_MINORITY,  OCTO_FAULT_PARTITION_BRIDGE,   OCTO_FAULT_PARTITION_FLAPPING,
+    OCTO_FAULT_PARTITION_SYMMETRIC, OCTO_FAULT_PARTITION_ONE_WAY, OCTO_FAULT_PARTITION_LEADER,
+    OCTO_FAULT_PARTITION_MINORITY,  OCTO_FAULT_PARTITION_BRIDGE,  OCTO_FAULT_PARTITION_FLAPPING,
     OCTO_FAULT_PARTITION_CLIENTS,
 };
 static const uint8_t pause_kinds[] = {OCTO_FAULT_PAUSE};
@@ -99,9 +100,11 @@ static octo_node_id leader_or_last(struct octo_world *world)
     return world->schedule.leader;
 }
 
-/* ---- Windows ----------------------------------------------------------------------------------- */
+/* ---- Windows -----------------------------------------------------------------------------------
+ */
 
-/* Picks one of the family's kinds that are on (only missing ones, if asked); COUNT if there is none. */
+/* Picks one of the family's kinds that are on (only missing ones, if asked); COUNT if there is
+ * none. */
 static uint8_t kind_pick(const struct octo_world *world, const struct family *family, bool missing,
                          uint64_t bits)
 {
@@ -148,7 +151,8 @@ static void window_begin(struct octo_world *world)
     struct octo_schedule *schedule = &world->schedule;
     uint64_t *const bits[FAMILIES] = {&schedule->crash, &schedule->partition, &schedule->pause};
     uint8_t pause_kind = 0;
-    uint8_t *const kinds[FAMILIES] = {&schedule->crash_kind, &schedule->partition_kind, &pause_kind};
+    uint8_t *const kinds[FAMILIES] = {&schedule->crash_kind, &schedule->partition_kind,
+                                      &pause_kind};
 
     schedule->window++;
     for (uint32_t i = 0; i < FAMILIES; i++) {
@@ -163,7 +167,8 @@ static void window_begin(struct octo_world *world)
              WHAT_WINDOW);
 }
 
-/* ---- Crashes ----------------------------------------------------------------------------------- */
+/* ---- Crashes -----------------------------------------------------------------------------------
+ */
 
 static bool power_chosen(const struct octo_world *world, uint64_t bits)
 {
@@ -221,8 +226,7 @@ static void crash_majority(struct octo_world *world, uint64_t bits)
 {
     const uint32_t nodes = world->options.node_count;
     const uint32_t majority = nodes / 2 + 1;
-    uint32_t wanted =
-        majority + (uint32_t)octo_range(part(bits, PART_COUNT), nodes - majority + 1);
+    uint32_t wanted = majority + (uint32_t)octo_range(part(bits, PART_COUNT), nodes - majority + 1);
     const bool power_loss = power_chosen(world, part(bits, PART_POWER));
     const uint32_t before = nodes_down(world);
 
@@ -238,8 +242,8 @@ static void crash_majority(struct octo_world *world, uint64_t bits)
         record_fault(world, OCTO_FAULT_MAJORITY_CRASH, 0, 0, after);
 }
 
-/* The second crash comes a moment after the boot: in half of the cases before any disk operation can
- * have come back, so that it surely finds the node recovering. */
+/* The second crash comes a moment after the boot: in half of the cases before any disk operation
+ * can have come back, so that it surely finds the node recovering. */
 static void crash_again_later(struct octo_world *world, octo_node_id id, octo_time_ns start,
                               uint64_t bits)
 {
@@ -249,8 +253,7 @@ static void crash_again_later(struct octo_world *world, octo_node_id id, octo_ti
     const octo_time_ns delay = 1 + octo_range(octo_mix(again), most);
 
     world_at(world, start + delay, OCTO_ITEM_SCHEDULE, world->schedule.window,
-             WHAT_AGAIN | (uint64_t)id << 8 |
-                 ((uint64_t)world->hosts[id].incarnation + 1) << 16);
+             WHAT_AGAIN | (uint64_t)id << 8 | ((uint64_t)world->hosts[id].incarnation + 1) << 16);
 }
 
 static void strike_crash(struct octo_world *world)
@@ -292,8 +295,8 @@ static void strike_again(struct octo_world *world, uint32_t window, uint64_t tok
           part(bits, PART_AGAIN_DOWN));
 }
 
-/* Directory entries are made once, and so are lost early or never: the power fails while some of the
- * nodes format. */
+/* Directory entries are made once, and so are lost early or never: the power fails while some of
+ * the nodes format. */
 static void format_begin(struct octo_world *world)
 {
     if (!world->drawing.on[OCTO_FAULT_DISK_ENTRY_LOST])
@@ -318,7 +321,8 @@ static void strike_format(struct octo_world *world, uint64_t token)
         crash(world, id, true, part(world->schedule.format[id], PART_FORMAT_DOWN));
 }
 
-/* ---- Partitions and pauses --------------------------------------------------------------------- */
+/* ---- Partitions and pauses ---------------------------------------------------------------------
+ */
 
 static void links_apply(struct octo_world *world, bool cut)
 {
@@ -396,7 +400,8 @@ static void strike_pause(struct octo_world *world)
     }
 }
 
-/* ---- The way in -------------------------------------------------------------------------------- */
+/* ---- The way in --------------------------------------------------------------------------------
+ */
 
 void schedule_begin(struct octo_world *world)
 {

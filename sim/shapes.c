@@ -49,7 +49,8 @@ static void split_one_way(const struct octo_world *world, uint64_t bits, uint16_
 {
     const uint32_t nodes = world->options.node_count;
     const uint16_t all = set_of_nodes(world);
-    const uint16_t side = some_nodes(world, bits, 1 + (uint32_t)octo_range(part(bits, 20), nodes - 1));
+    const uint16_t side =
+        some_nodes(world, bits, 1 + (uint32_t)octo_range(part(bits, 20), nodes - 1));
     const uint16_t other = (uint16_t)(all & ~side);
 
     /* In a quarter of the cases one single link. */
@@ -60,7 +61,8 @@ static void split_one_way(const struct octo_world *world, uint64_t bits, uint16_
 }
 
 /* Alone, for the others; the clients still reach it, or do not. */
-static void isolate(const struct octo_world *world, uint64_t bits, octo_node_id node, uint16_t *links)
+static void isolate(const struct octo_world *world, uint64_t bits, octo_node_id node,
+                    uint16_t *links)
 {
     const uint16_t alone = (uint16_t)(1u << node);
     const uint16_t clients = octo_strikes(part(bits, 22), 300000) ? 1 : 0;
@@ -68,8 +70,8 @@ static void isolate(const struct octo_world *world, uint64_t bits, octo_node_id 
     cut_both(alone, (uint16_t)((set_of_nodes(world) & ~alone) | clients), links);
 }
 
-/* Two halves that meet in one node; or, from five nodes on, a ring in which every node hears its own
- * neighbours only, each a different majority. */
+/* Two halves that meet in one node; or, from five nodes on, a ring in which every node hears its
+ * own neighbours only, each a different majority. */
 static void bridge(const struct octo_world *world, uint64_t bits, uint16_t *links)
 {
     const uint32_t nodes = world->options.node_count;

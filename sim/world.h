@@ -208,8 +208,8 @@ void schedule_end(struct octo_world *world); /* faults stop: heal, resume and re
 /* the first scheduled kind that is on and has not struck yet; OCTO_FAULT_COUNT if none */
 enum octo_fault schedule_missing(const struct octo_world *world);
 
-/* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is none to be
- * had; links as in struct octo_schedule. At least one link is cut. */
+/* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is none
+ * to be had; links as in struct octo_schedule. At least one link is cut. */
 void shape_links(const struct octo_world *world, enum octo_fault shape, uint64_t bits,
                  octo_node_id leader, uint16_t links[OCTO_SIM_NODES_MAX + 1]);
 

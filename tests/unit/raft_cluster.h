@@ -55,6 +55,7 @@ struct chances {
     octo_time_ns disk_ns; /* an operation's time, at most */
     octo_time_ns chaos_ns; /* between two strokes of fate; 0: none */
     uint32_t disk_fails_ppm;
+    uint32_t nerves_ppm; /* a crash at a turning point, before anybody hears of it */
 };
 
 struct cluster {
@@ -271,6 +272,36 @@ static inline void host_effects(struct cluster *cluster, octo_node_id id)
         host->deadline -= octo_min_u64(host->deadline, host->offset); /* on the cluster's clock */
 }
 
+static inline void host_crash(struct cluster *cluster, octo_node_id id, bool power_loss)
+{
+    struct host *host = &cluster->hosts[id];
+    struct octo_node_view view;
+
+    octo_node_look(host->node, &view);
+    host->formatted = host->formatted || view.role != OCTO_ROLE_STARTING;
+    for (uint32_t mark = 0; mark < OCTO_MARK_COUNT; mark++)
+        cluster->marks[mark] += octo_node_marks(host->node)[mark];
+    host->up = false;
+    if (power_loss)
+        disk_power_loss(host->disk, DISK_KEEPS_ANY);
+    else
+        disk_kill(host->disk);
+}
+
+/* Whether the step decided something: what is lost then hurts most. */
+static inline bool host_turns(const struct host *host)
+{
+    for (uint32_t i = 0; i < host->effects.count; i++) {
+        const struct octo_effect *effect = &host->effects.items[i];
+        if (effect->kind == OCTO_EFFECT_TRACE &&
+            (effect->trace.kind == OCTO_TRACE_COMMIT || effect->trace.kind == OCTO_TRACE_ROLE ||
+             effect->trace.kind == OCTO_TRACE_VOTE_SAVED ||
+             effect->trace.kind == OCTO_TRACE_DURABLE))
+            return true;
+    }
+    return false;
+}
+
 static inline void host_step(struct cluster *cluster, octo_node_id id, struct octo_event *event)
 {
     struct host *host = &cluster->hosts[id];
@@ -280,7 +311,10 @@ static inline void host_step(struct cluster *cluster, octo_node_id id, struct oc
     judge_step(&cluster->judge, id, host->node, &host->effects);
     if (++host->steps % 32 == 0)
         octo_node_check(host->node);
-    host_effects(cluster, id);
+    if (host_turns(host) && cluster_chance(cluster, cluster->chances.nerves_ppm))
+        host_crash(cluster, id, true);
+    else
+        host_effects(cluster, id);
 }
 
 /* ---- Life and death ------------------------------------------------------------------------ */
@@ -303,22 +337,6 @@ static inline void host_boot(struct cluster *cluster, octo_node_id id)
     event.boot.seed = draw(&cluster->random);
     event.boot.format = !host->formatted; /* until it once was READY */
     host_step(cluster, id, &event);
-}
-
-static inline void host_crash(struct cluster *cluster, octo_node_id id, bool power_loss)
-{
-    struct host *host = &cluster->hosts[id];
-    struct octo_node_view view;
-
-    octo_node_look(host->node, &view);
-    host->formatted = host->formatted || view.role != OCTO_ROLE_STARTING;
-    for (uint32_t mark = 0; mark < OCTO_MARK_COUNT; mark++)
-        cluster->marks[mark] += octo_node_marks(host->node)[mark];
-    host->up = false;
-    if (power_loss)
-        disk_power_loss(host->disk, DISK_KEEPS_ANY);
-    else
-        disk_kill(host->disk);
 }
 
 static inline octo_node_id cluster_leader(const struct cluster *cluster)

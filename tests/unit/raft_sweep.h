@@ -18,6 +18,8 @@ static inline void sweep_chances(struct cluster *cluster)
         .disk_ns = draw_below(random, 3) == 0 ? 30000000 : 100000,
         .chaos_ns = draw_below(random, 6) == 0 ? 0 : 20000000 + draw_below(random, 400000000),
     };
+    if (draw_below(random, 2) == 0 && cluster->chances.chaos_ns > 0)
+        cluster->chances.nerves_ppm = draw_below(random, 50000);
     if (draw_below(random, 4) == 0)
         cluster->chances.disk_fails_ppm = draw_below(random, 20000);
 }

@@ -1,4 +1,5 @@
-/* The drawing of a seed: which faults, how much; and what it promises to the rest of the simulator. */
+/* The drawing of a seed: which faults, how much; and what it promises to the rest of the simulator.
+ */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
@@ -74,8 +75,8 @@ Test(drawing, a_kind_that_is_off_has_no_rate)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         const struct octo_drawing *drawing = draw(seed, 3, OCTO_SIM_FAULTS_SWARM);
         cr_assert(eq(int, drawing->loss_ppm != 0, drawing->on[OCTO_FAULT_MESSAGE_LOST]));
-        cr_assert(eq(int, drawing->disk_sync_error_ppm != 0,
-                     drawing->on[OCTO_FAULT_DISK_SYNC_ERROR]));
+        cr_assert(
+            eq(int, drawing->disk_sync_error_ppm != 0, drawing->on[OCTO_FAULT_DISK_SYNC_ERROR]));
         cr_assert(eq(int, drawing->crash_at_io_ppm != 0, drawing->on[OCTO_FAULT_CRASH_AT_IO]));
         cr_assert(eq(int, drawing->client_crash_ppm != 0, drawing->on[OCTO_FAULT_CLIENT_CRASH]));
     }

@@ -93,10 +93,10 @@ Test(step, bytes_are_kept_as_far_as_they_are_named)
     uint8_t *first = octo_step_bytes(&f.step, BYTES);
     cr_assert_eq(first, f.bytes);
     cr_assert_eq(f.effects.bytes_used, 0, "room is not yet use");
-    octo_step_send(&f.step, 2, first, 20);
-    octo_step_send(&f.step, 3, first, 15);
+    octo_step_send(&f.step, 2, first, 15);
+    octo_step_send(&f.step, 3, first, 20);
     cr_assert_eq(f.effects.bytes_used, 20);
-    octo_step_send(&f.step, 3, first + 5, 15);
+    octo_step_send(&f.step, 4, first + 5, 10);
     cr_assert_eq(f.effects.bytes_used, 20);
     uint8_t *second = octo_step_bytes(&f.step, 44);
     cr_assert_eq(second, f.bytes + 20);
