@@ -92,7 +92,7 @@ static bool follower_make(struct follower *follower, uint32_t rounds)
     uint32_t items, bytes;
     memset(follower, 0, sizeof *follower);
     octo_config_small(&follower->config, CLUSTER_ID, FOLLOWER, 3,
-                      rounds * BENCH_APPEND_ENTRIES / 2 + 1);
+                      rounds * BENCH_APPEND_ENTRIES + 1);
     octo_effects_limits(&follower->config, &items, &bytes);
     const size_t size = octo_node_bytes(&follower->config);
     follower->block = aligned_alloc(64, size);

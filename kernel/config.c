@@ -70,7 +70,7 @@ void octo_config_small(struct octo_config *config, uint64_t cluster_id, octo_nod
                        uint32_t node_count, uint32_t operation_count)
 {
     const uint32_t operations = (uint32_t)octo_min_u64(operation_count, OPERATIONS_MAX);
-    const uint32_t entries = 2 * operations + 1024; /* retries and no-ops among them */
+    const uint32_t entries = operations + operations / 2 + 1024; /* retries and no-ops among them */
 
     *config = (struct octo_config){
         .cluster_id = cluster_id,
@@ -84,15 +84,15 @@ void octo_config_small(struct octo_config *config, uint64_t cluster_id, octo_nod
         .message_bytes_max = 16384,
         .append_entries_max = 64,
         .inflight_max = 4,
-        .apply_max = 64,
+        .apply_max = 32,
         .log_entries_max = entries,
         .log_bytes_max = 96 * entries + 65536, /* commands average well below 96 bytes */
         .sector_bytes = 512,
-        .flush_bytes_max = 32 * 1024,
-        .read_bytes = 32 * 1024,
+        .flush_bytes_max = 16 * 1024,
+        .read_bytes = 16 * 1024,
         .sessions_max = 128,
         .result_bytes_max = 4096 + 16, /* a GET of the longest value that a command can SET */
-        .machine_memory_bytes = 256 * 1024,
+        .machine_memory_bytes = 128 * 1024,
         .pre_vote = true,
         .check_quorum = true,
     };

@@ -1,26 +1,39 @@
 /* convergence: after healing, logs and states agree with the committed sequence and its replay. */
 #include "oracle/oracle_state.h"
 
-/* The node's log, read once more: as far as it is committed it is the committed one. */
+/* The first committed index at which the node's log is another one, 0 if there is none. The log as
+ * it was followed is compared in any case, what the node shows of it now if this is its turn. */
+static octo_index log_differs(const struct octo_oracles *oracles, octo_node_id id,
+                              const struct octo_node *node)
+{
+    const octo_index committed = oracles->committed_count;
+    const octo_index common = oracle_committed_common(oracles, &oracles->nodes[id].log);
+    uint64_t chain = 0;
+
+    if (common < committed)
+        return common + 1;
+    for (octo_index index = 1; index <= committed && oracle_thorough(oracles, id); index++) {
+        struct octo_entry entry;
+        if (!octo_node_entry(node, index, &entry))
+            return index;
+        chain = oracle_chain(chain, &entry);
+        if (chain != oracle_committed_at(oracles, index)->chain)
+            return index;
+    }
+    return 0;
+}
+
 static bool log_converges(struct octo_oracles *oracles, octo_node_id id,
                           const struct octo_node *node)
 {
-    uint64_t chain = 0;
+    const octo_index index = log_differs(oracles, id, node);
 
-    for (octo_index index = 1; index <= oracles->committed_count; index++) {
-        struct octo_entry entry;
-        const bool found = octo_node_entry(node, index, &entry);
-        if (found)
-            chain = oracle_chain(chain, &entry);
-        if (found && chain == oracle_committed_at(oracles, index)->chain)
-            continue;
-        oracle_break(oracles, OCTO_PROPERTY_CONVERGENCE,
-                     "n%u ends %s committed entry %" PRIu64 " (term %" PRIu64 ")", id,
-                     found ? "with another" : "without", index,
-                     oracle_committed_at(oracles, index)->term);
-        return false;
-    }
-    return true;
+    if (index == 0)
+        return true;
+    oracle_break(oracles, OCTO_PROPERTY_CONVERGENCE,
+                 "n%u ends without the committed entry %" PRIu64 " (term %" PRIu64 ")", id, index,
+                 oracle_committed_at(oracles, index)->term);
+    return false;
 }
 
 static bool position_converges(struct octo_oracles *oracles, octo_node_id id,

@@ -18,7 +18,7 @@ static void topic_clear(struct oracle_topic *topic)
 {
     const struct oracle_table slots = topic->log.slots;
 
-    *topic = (struct oracle_topic){.log = {.slots = slots}, .compared = topic->compared};
+    *topic = (struct oracle_topic){.log = {.slots = slots}};
 }
 
 bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node)
@@ -229,31 +229,17 @@ static bool topics_equal(const struct oracle_node *node, const struct octo_image
     return true;
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define COMPARES_ALWAYS true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COMPARES_ALWAYS true
-#endif
-#endif
-#if !defined(COMPARES_ALWAYS)
-#define COMPARES_ALWAYS false
-#endif
-
-void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node, bool always,
+void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node,
                           const struct octo_images *images)
 {
-    struct oracle_topic *main = &node->topics[0];
+    const struct oracle_topic *main = &node->topics[0];
 
     oracle_image_refresh(oracles, node, images);
     if (oracles->stopped)
         return;
-    if (!always && !COMPARES_ALWAYS && main->resume < 2 * main->compared)
-        return;
     topic_compare(oracles, node, 0, images);
     if (oracles->stopped)
         return;
-    main->compared = main->resume;
     if (!topics_equal(node, images))
         topic_compare(oracles, node, 1, images);
     else if (!topics_agree(&node->topics[1], main,

@@ -56,8 +56,8 @@ Test(config, every_limit_is_checked)
     TRY(heartbeat_ns, UINT64_MAX / 3 + 1, BAD); /* three times that wraps */
     TRY(disk_retry_ns, 0, BAD);
     TRY(command_bytes_max, 0, BAD);
-    TRY(command_bytes_max, 16384 - 512, GOOD);
-    TRY(command_bytes_max, 16384 - 511, BAD);
+    TRY(command_bytes_max, 16384 - 1024, GOOD);
+    TRY(command_bytes_max, 16384 - 1023, BAD);
     TRY(message_bytes_max, 4096 + 511, BAD);
     TRY(message_bytes_max, UINT32_MAX, BAD);
     TRY(append_entries_max, 0, BAD);
@@ -77,7 +77,7 @@ Test(config, every_limit_is_checked)
     TRY(flush_bytes_max, 4096 + 512, BAD);
     TRY(flush_bytes_max, 4096 + 1024, GOOD);
     TRY(flush_bytes_max, 8192 + 1, BAD);
-    TRY(read_bytes, 32 * 1024 - 1, BAD);
+    TRY(read_bytes, 16 * 1024 - 1, BAD);
     TRY(sessions_max, 0, BAD);
     TRY(sessions_max, UINT32_MAX, BAD);
     TRY(result_bytes_max, 0, BAD);

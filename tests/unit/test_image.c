@@ -298,7 +298,7 @@ Test(image, a_batch_written_again)
     batch_durable(&records[2], 1);
     refresh();
     cr_assert(oracle_image_holds(node, 3, script.chains[3]));
-    oracle_image_compare(oracles, node, true, &images);
+    oracle_image_compare(oracles, node, &images);
     cr_assert_not(oracles->stopped, "%s", oracles->verdict.why);
     close_image();
 }
@@ -398,7 +398,7 @@ Test(image, step_by_step_as_a_whole)
                         1);
             if (draw_below(&state, 3) == 0) {
                 refresh();
-                oracle_image_compare(oracles, node, true, &images);
+                oracle_image_compare(oracles, node, &images);
                 cr_assert_not(oracles->stopped, "seed %llu: %s", (unsigned long long)seed,
                               oracles->verdict.why);
             }
