@@ -11,11 +11,11 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef uint64_t octo_term;     /* Raft term; 0 before the first election */
-typedef uint64_t octo_index;    /* log index; the first entry is 1, 0 means "none" */
-typedef uint64_t octo_sequence; /* position in the physical log; the first record is 1 */
-typedef uint64_t octo_time_ns;  /* nanoseconds on the clock named by the context */
-typedef uint32_t octo_node_id;  /* 1 .. OCTO_NODES_MAX; 0 means "nobody" */
+typedef uint64_t octo_term;      /* Raft term; 0 before the first election */
+typedef uint64_t octo_index;     /* log index; the first entry is 1, 0 means "none" */
+typedef uint64_t octo_sequence;  /* position in the physical log; the first record is 1 */
+typedef uint64_t octo_time_ns;   /* nanoseconds on the clock named by the context */
+typedef uint32_t octo_node_id;   /* 1 .. OCTO_NODES_MAX; 0 means "nobody" */
 typedef uint64_t octo_client_id; /* names a session; 0 is invalid */
 
 #define OCTO_NODES_MAX 15u           /* voters in one cluster; ids 1..15 fit a 16-bit set */
@@ -25,27 +25,27 @@ typedef uint64_t octo_client_id; /* names a session; 0 is invalid */
 
 /* Errors. Zero is success; every other code is negative and stands for a refusal of outside input
  * or for an exhausted capacity. Broken internal invariants are asserts, never errors (K5). */
-#define OCTO_ERRORS(E)                                                                             \
-    E(OK, 0, "ok")                                                                                 \
-    E(FULL, -1, "capacity exhausted")                                                              \
-    E(TRUNCATED, -2, "input ends too early")                                                       \
-    E(CHECKSUM, -3, "checksum does not match")                                                     \
-    E(VERSION, -4, "unknown format version")                                                       \
-    E(RANGE, -5, "value out of range")                                                             \
-    E(CLUSTER, -6, "belongs to another cluster")                                                   \
-    E(IDENTITY, -7, "belongs to another node")                                                     \
-    E(NOT_FOUND, -8, "not found")                                                                  \
-    E(IO, -9, "input/output error")                                                                \
-    E(NO_SPACE, -10, "no space left on the disk")                                                  \
-    E(NOT_LEADER, -11, "this node is not the leader")                                              \
-    E(NOT_READY, -12, "the node is still starting")                                                \
-    E(STALE, -13, "an older request of the session")                                               \
-    E(SESSIONS_FULL, -14, "no room for another session")                                           \
-    E(MALFORMED, -15, "malformed input")                                                           \
-    E(WRONG_TYPE, -16, "unknown message type")                                                     \
-    E(TRAILING, -17, "bytes left over at the end")                                                 \
-    E(VOTE_UNKNOWN, -18, "both copies of the newest term and vote are damaged")                    \
-    E(UNFORMATTED, -19, "the directory was never formatted for this node")                         \
+#define OCTO_ERRORS(E)                                                          \
+    E(OK, 0, "ok")                                                              \
+    E(FULL, -1, "capacity exhausted")                                           \
+    E(TRUNCATED, -2, "input ends too early")                                    \
+    E(CHECKSUM, -3, "checksum does not match")                                  \
+    E(VERSION, -4, "unknown format version")                                    \
+    E(RANGE, -5, "value out of range")                                          \
+    E(CLUSTER, -6, "belongs to another cluster")                                \
+    E(IDENTITY, -7, "belongs to another node")                                  \
+    E(NOT_FOUND, -8, "not found")                                               \
+    E(IO, -9, "input/output error")                                             \
+    E(NO_SPACE, -10, "no space left on the disk")                               \
+    E(NOT_LEADER, -11, "this node is not the leader")                           \
+    E(NOT_READY, -12, "the node is still starting")                             \
+    E(STALE, -13, "an older request of the session")                            \
+    E(SESSIONS_FULL, -14, "no room for another session")                        \
+    E(MALFORMED, -15, "malformed input")                                        \
+    E(WRONG_TYPE, -16, "unknown message type")                                  \
+    E(TRAILING, -17, "bytes left over at the end")                              \
+    E(VOTE_UNKNOWN, -18, "both copies of the newest term and vote are damaged") \
+    E(UNFORMATTED, -19, "the directory was never formatted for this node")      \
     E(DAMAGED, -20, "acknowledged records are damaged in both topics")
 
 enum octo_err {
@@ -64,7 +64,7 @@ const char *octo_err_text(enum octo_err err);
 _Noreturn void octo_assert_failed(const char *expression, const char *file, int line);
 
 /* octo_assert is always on, in release builds too (K5). No side effects in the expression. */
-#define octo_assert(expression)                                                                    \
+#define octo_assert(expression) \
     ((expression) ? (void)0 : octo_assert_failed(#expression, __FILE__, __LINE__))
 
 /* Little-endian stores and loads, for every format that reaches a disk or a wire. */

@@ -9,14 +9,14 @@
 #include "kernel/base.h"
 
 struct octo_config {
-    uint64_t cluster_id;   /* names the cluster; not 0 */
-    octo_node_id node_id;  /* this node: 1 .. node_count */
-    uint32_t node_count;   /* voters 1 .. node_count; at most OCTO_NODES_MAX */
-    uint32_t machine;      /* index in the host's registry of machines */
+    uint64_t cluster_id;  /* names the cluster; not 0 */
+    octo_node_id node_id; /* this node: 1 .. node_count */
+    uint32_t node_count;  /* voters 1 .. node_count; at most OCTO_NODES_MAX */
+    uint32_t machine;     /* index in the host's registry of machines */
 
-    octo_time_ns election_timeout_ns;  /* minimum; the jitter adds 0 .. 1 times this */
-    octo_time_ns heartbeat_ns;         /* leader's interval; below a third of the above */
-    octo_time_ns disk_retry_ns;        /* pause before a failed write or read is tried afresh */
+    octo_time_ns election_timeout_ns; /* minimum; the jitter adds 0 .. 1 times this */
+    octo_time_ns heartbeat_ns;        /* leader's interval; below a third of the above */
+    octo_time_ns disk_retry_ns;       /* pause before a failed write or read is tried afresh */
 
     uint32_t command_bytes_max;  /* one client command */
     uint32_t message_bytes_max;  /* one encoded message; at least command_bytes_max + 512 */

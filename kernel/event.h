@@ -12,11 +12,11 @@
 /* ---- Files and disk operations ------------------------------------------------------------- */
 
 /* A node's files, by meaning. A file's name is (kind, number): the host maps it to a path. */
-#define OCTO_FILES(F)                                                                              \
-    F(IDENTITY, 1, "identity")   /* cluster and node that own the directory */                     \
-    F(VOTE, 2, "vote")           /* term and vote: two generations x two copies */                 \
-    F(MAIN, 3, "main")           /* the log's main topic */                                        \
-    F(RECOVERY, 4, "recovery")   /* its twin */                                                    \
+#define OCTO_FILES(F)                                                            \
+    F(IDENTITY, 1, "identity") /* cluster and node that own the directory */     \
+    F(VOTE, 2, "vote")         /* term and vote: two generations x two copies */ \
+    F(MAIN, 3, "main")         /* the log's main topic */                        \
+    F(RECOVERY, 4, "recovery") /* its twin */                                    \
     F(SNAPSHOT, 5, "snapshot")
 
 enum octo_file_kind {
@@ -31,13 +31,13 @@ struct octo_file {
     uint32_t number; /* segment or snapshot number; 0 where there is one file only */
 };
 
-#define OCTO_DISK_OPS(D)                                                                           \
-    D(READ, 1, "read")     /* length bytes at offset; fewer at the end of the file */              \
-    D(WRITE, 2, "write")   /* length bytes at offset; extends the file */                          \
-    D(SYNC, 3, "sync")     /* fdatasync: what returned before this was submitted is durable */     \
-    D(CREATE, 4, "create") /* make an empty file, or leave the one that is there */                \
-    D(DIR_SYNC, 5, "dirsync") /* creates, renames and unlinks that returned before are durable */  \
-    D(UNLINK, 6, "unlink")                                                                         \
+#define OCTO_DISK_OPS(D)                                                                          \
+    D(READ, 1, "read")        /* length bytes at offset; fewer at the end of the file */          \
+    D(WRITE, 2, "write")      /* length bytes at offset; extends the file */                      \
+    D(SYNC, 3, "sync")        /* fdatasync: what returned before this was submitted is durable */ \
+    D(CREATE, 4, "create")    /* make an empty file, or leave the one that is there */            \
+    D(DIR_SYNC, 5, "dirsync") /* creates, renames and unlinks that returned before are durable */ \
+    D(UNLINK, 6, "unlink")                                                                        \
     D(RENAME, 7, "rename") /* file becomes `target`, replacing it */
 
 enum octo_disk_kind {
@@ -145,7 +145,8 @@ struct octo_effects {
 
 struct octo_config;
 
-/* octo_effects_limits gives the capacities that one step of a node with this configuration can need. */
+/* octo_effects_limits gives the capacities that one step of a node with this configuration can
+ * need. */
 void octo_effects_limits(const struct octo_config *config, uint32_t *items, uint32_t *bytes);
 
 #endif

@@ -1,14 +1,14 @@
 /* octo_machine: the user's side of a replicated service.
  *
- * A machine is a deterministic function from (state, command) to (state, result). The kernel calls it
- * with committed commands, in order, on every node. It may use no clock, no randomness, no address
- * as a value and no memory but what its allocator gives: then it runs inside the simulator, whole
- * worlds of it can be copied, and every replica is equal, byte for byte.
+ * A machine is a deterministic function from (state, command) to (state, result). The kernel calls
+ * it with committed commands, in order, on every node. It may use no clock, no randomness, no
+ * address as a value and no memory but what its allocator gives: then it runs inside the simulator,
+ * whole worlds of it can be copied, and every replica is equal, byte for byte.
  *
  * Mind one trap. Whether octo_alloc succeeds depends on all allocations before, and a replica that
- * was restored from a snapshot has others behind it. So a machine must decide from its logical state
- * whether a command fits, and never from octo_alloc's answer: the built-in one keeps everything in
- * cells of one size and counts them. All nodes have the same machine_memory_bytes and
+ * was restored from a snapshot has others behind it. So a machine must decide from its logical
+ * state whether a command fits, and never from octo_alloc's answer: the built-in one keeps
+ * everything in cells of one size and counts them. All nodes have the same machine_memory_bytes and
  * result_bytes_max.
  */
 #ifndef OCTO_KERNEL_MACHINE_H
@@ -47,14 +47,14 @@ struct octo_machine {
     void (*query)(const struct octo_machine_context *context, const uint8_t *command, uint32_t size,
                   struct octo_buffer *result);
 
-    /* snapshot writes the state from *cursor on, as much as fits, and moves *cursor; it returns true
-     * when the last byte is out. *cursor starts at 0; the state must not change in between. The bytes
-     * are a function of the logical state alone (not of the history of allocations). */
+    /* snapshot writes the state from *cursor on, as much as fits, and moves *cursor; it returns
+     * true when the last byte is out. *cursor starts at 0; the state must not change in between.
+     * The bytes are a function of the logical state alone (not of the history of allocations). */
     bool (*snapshot)(const struct octo_machine_context *context, uint64_t *cursor,
                      struct octo_buffer *out);
 
-    /* restore consumes the next piece of a snapshot into a freshly initialised state. `last` is true
-     * with the final piece. OCTO_ERR_MALFORMED or OCTO_ERR_FULL leaves the state unusable. */
+    /* restore consumes the next piece of a snapshot into a freshly initialised state. `last` is
+     * true with the final piece. OCTO_ERR_MALFORMED or OCTO_ERR_FULL leaves the state unusable. */
     enum octo_err (*restore)(struct octo_machine_context *context, const uint8_t *bytes,
                              uint32_t size, bool last);
 
@@ -112,8 +112,8 @@ struct octo_kv_command {
     uint32_t expected_size;
 };
 
-/* octo_kv_encode writes command to out. OCTO_ERR_FULL if it does not fit, OCTO_ERR_RANGE if a size is
- * beyond its limit; out->size is then 0. */
+/* octo_kv_encode writes command to out. OCTO_ERR_FULL if it does not fit, OCTO_ERR_RANGE if a size
+ * is beyond its limit; out->size is then 0. */
 enum octo_err octo_kv_encode(const struct octo_kv_command *command,
                              struct octo_buffer *out) OCTO_MUST_USE;
 

@@ -26,9 +26,10 @@ size_t octo_node_bytes(const struct octo_config *config);
 enum octo_err octo_node_init(void *block, size_t size, const struct octo_config *config,
                              struct octo_node **node) OCTO_MUST_USE;
 
-/* octo_node_step is the way of every event into a node (K1): same state and same event give the same
- * state and the same effects. It never allocates. After a HALT effect the node ignores all events
- * and must be stopped. Asserts that effects has the capacity that octo_effects_limits asked for. */
+/* octo_node_step is the way of every event into a node (K1): same state and same event give the
+ * same state and the same effects. It never allocates. After a HALT effect the node ignores all
+ * events and must be stopped. Asserts that effects has the capacity that octo_effects_limits asked
+ * for. */
 void octo_node_step(struct octo_node *node, const struct octo_event *event,
                     struct octo_effects *effects);
 
@@ -48,10 +49,10 @@ const char *octo_role_text(enum octo_role role);
 struct octo_node_view {
     enum octo_role role;
     octo_term term;
-    octo_node_id vote;    /* in this term, 0 if none */
-    octo_node_id leader;  /* as this node believes, 0 if unknown */
-    octo_index last;      /* of the log in memory */
-    octo_index durable;   /* the part of it that this node may acknowledge */
+    octo_node_id vote;   /* in this term, 0 if none */
+    octo_node_id leader; /* as this node believes, 0 if unknown */
+    octo_index last;     /* of the log in memory */
+    octo_index durable;  /* the part of it that this node may acknowledge */
     octo_index commit;
     octo_index applied;
 };
@@ -68,7 +69,7 @@ enum octo_entry_kind {
 struct octo_entry {
     octo_index index;
     octo_term term;
-    uint64_t chain;         /* octo_entry_chain of this entry and all before it */
+    uint64_t chain; /* octo_entry_chain of this entry and all before it */
     enum octo_entry_kind kind;
     octo_client_id client;  /* COMMAND; else 0 */
     uint64_t sequence;      /* COMMAND: of the session; else 0 */
@@ -76,8 +77,8 @@ struct octo_entry {
     uint32_t size;          /* bytes of the command */
 };
 
-/* octo_node_entry gives the entry at index, or false if the log in memory has none. The pointer in it
- * is valid until the node's next step. */
+/* octo_node_entry gives the entry at index, or false if the log in memory has none. The pointer in
+ * it is valid until the node's next step. */
 bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo_entry *entry);
 
 /* octo_entry_chain is the checksum that ties an entry to its whole prefix: a hash of the
@@ -90,7 +91,8 @@ uint64_t octo_node_digest(const struct octo_node *node, const struct octo_machin
 /* octo_node_marks points at OCTO_MARK_COUNT counters in the node's block, counted since init. */
 const uint32_t *octo_node_marks(const struct octo_node *node);
 
-/* octo_node_check walks the whole node and asserts its invariants: for tests and every Nth event. */
+/* octo_node_check walks the whole node and asserts its invariants: for tests and every Nth event.
+ */
 void octo_node_check(const struct octo_node *node);
 
 #endif

@@ -18,8 +18,8 @@ void octo_step_trace(struct octo_step *step, enum octo_trace_kind kind, uint64_t
 void octo_step_disk(struct octo_step *step, const struct octo_disk_op *op);
 void octo_step_halt(struct octo_step *step, enum octo_err reason);
 
-/* octo_step_bytes returns room for up to size bytes in the effects, for a message or a result that is
- * about to be built; octo_step_send and octo_step_reply then keep what they name of it. */
+/* octo_step_bytes returns room for up to size bytes in the effects, for a message or a result that
+ * is about to be built; octo_step_send and octo_step_reply then keep what they name of it. */
 uint8_t *octo_step_bytes(struct octo_step *step, uint32_t size);
 void octo_step_send(struct octo_step *step, octo_node_id to, const uint8_t *bytes, uint32_t size);
 void octo_step_reply(struct octo_step *step, octo_client_id client, uint64_t sequence,

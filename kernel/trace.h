@@ -8,31 +8,32 @@
 
 #include "kernel/base.h"
 
-/*    name            text           a                 b                c                d          */
-#define OCTO_TRACES(T)                                                                             \
-    T(READY,         "ready",       "term",           "vote",          "last",          "sequence") \
-    T(ROLE,          "role",        "from",           "to",            "term",          "leader")  \
-    T(TERM,          "term",        "from",           "to",            "vote",          "")        \
-    T(VOTE_SAVED,    "vote-saved",  "term",           "vote",          "generation",    "")        \
-    T(VOTE_RECEIVED, "vote-from",   "voter",          "term",          "granted",       "pre")     \
-    T(APPEND,        "append",      "first",          "last",          "term",          "sequence") \
-    T(TRUNCATE,      "truncate",    "from",           "last",          "term",          "")        \
-    T(DURABLE,       "durable",     "index",          "sequence",      "",              "")        \
-    T(COMMIT,        "commit",      "from",           "to",            "term",          "")        \
-    T(APPLY,         "apply",       "index",          "term",          "client",        "sequence") \
-    T(REFUSE,        "refuse",      "error",          "event",         "",              "")        \
-    T(DISK_ERROR,    "disk-error",  "error",          "operation",     "file",          "")        \
-    T(HALT,          "halt",        "reason",         "",              "",              "")
+/*    name            text           a                 b                c                d */
+#define OCTO_TRACES(T)                                               \
+    T(READY, "ready", "term", "vote", "last", "sequence")            \
+    T(ROLE, "role", "from", "to", "term", "leader")                  \
+    T(TERM, "term", "from", "to", "vote", "")                        \
+    T(VOTE_SAVED, "vote-saved", "term", "vote", "generation", "")    \
+    T(VOTE_RECEIVED, "vote-from", "voter", "term", "granted", "pre") \
+    T(APPEND, "append", "first", "last", "term", "sequence")         \
+    T(TRUNCATE, "truncate", "from", "last", "term", "")              \
+    T(DURABLE, "durable", "index", "sequence", "", "")               \
+    T(COMMIT, "commit", "from", "to", "term", "")                    \
+    T(APPLY, "apply", "index", "term", "client", "sequence")         \
+    T(REFUSE, "refuse", "error", "event", "", "")                    \
+    T(DISK_ERROR, "disk-error", "error", "operation", "file", "")    \
+    T(HALT, "halt", "reason", "", "", "")
 
 enum octo_trace_kind {
     OCTO_TRACE_NONE = 0,
 #define OCTO_TRACE_ENUM(name, text, a, b, c, d) OCTO_TRACE_##name,
     OCTO_TRACES(OCTO_TRACE_ENUM)
 #undef OCTO_TRACE_ENUM
-    OCTO_TRACE_COUNT,
+        OCTO_TRACE_COUNT,
 };
 /* REFUSE: error is the negated enum octo_err; event the enum octo_event_kind refused. Words whose
- * text is "" are 0. TERM: vote is the vote in the new term. APPEND: sequence is that of the last. */
+ * text is "" are 0. TERM: vote is the vote in the new term. APPEND: sequence is that of the last.
+ */
 
 struct octo_trace {
     uint32_t kind; /* enum octo_trace_kind */
@@ -41,43 +42,43 @@ struct octo_trace {
 };
 
 /* Sometimes-marks: counters that say that a rare path was really taken (design, section 6). */
-#define OCTO_MARKS(M)                                                                              \
-    M(ELECTION_STARTED, "election-started")                                                        \
-    M(ELECTION_WON, "election-won")                                                                \
-    M(ELECTION_CONTESTED, "election-contested")     /* a vote refused: already given in the term */ \
-    M(VOTE_REFUSED_LOG, "vote-refused-log")         /* candidate's log is behind */                \
-    M(PRE_VOTE_REFUSED, "pre-vote-refused")                                                        \
-    M(STEPPED_DOWN_TERM, "stepped-down-term")       /* leader saw a higher term */                 \
-    M(STEPPED_DOWN_QUORUM, "stepped-down-quorum")   /* leader lost contact with the majority */    \
-    M(LOG_TRUNCATED, "log-truncated")                                                              \
-    M(APPEND_REJECTED, "append-rejected")                                                          \
-    M(APPEND_OVERLAPPED, "append-overlapped")       /* entries already here came again */          \
-    M(PROBE_AFTER_REJECT, "probe-after-reject")                                                    \
-    M(WINDOW_FULL, "window-full")                   /* pipelining was held back */                 \
-    M(COMMIT_WAITED_TERM, "commit-waited-term")     /* majority reached in an older term */        \
-    M(STALE_MESSAGE, "stale-message")               /* of an older term */                         \
-    M(STALE_COMPLETION, "stale-completion")         /* durable bytes already truncated */          \
-    M(DUPLICATE_COMMAND, "duplicate-command")       /* answered from the session */                \
-    M(STALE_COMMAND, "stale-command")                                                              \
-    M(MESSAGE_REFUSED, "message-refused")           /* did not decode */                           \
-    M(REQUEST_REFUSED, "request-refused")                                                          \
-    M(LOG_FULL, "log-full")                                                                        \
-    M(APPLY_PAGED, "apply-paged")                   /* more to apply than one step may */          \
-    M(GROUP_COMMIT, "group-commit")                 /* a flush of more than one entry */           \
-    M(FLUSH_FAILED, "flush-failed")                 /* written again to fresh space */             \
-    M(VOTE_WRITE_FAILED, "vote-write-failed")                                                      \
-    M(READ_FAILED, "read-failed")                                                                  \
-    M(TAIL_TORN, "tail-torn")                       /* recovery discarded damaged records */       \
-    M(TAIL_KEPT, "tail-kept")                       /* recovery kept unmarked intact records */    \
-    M(TOPIC_REPAIRED, "topic-repaired")             /* a record came from one topic only */        \
-    M(MARKER_ONE_TOPIC, "marker-one-topic")         /* newest marker stood in one topic only */    \
+#define OCTO_MARKS(M)                                                                           \
+    M(ELECTION_STARTED, "election-started")                                                     \
+    M(ELECTION_WON, "election-won")                                                             \
+    M(ELECTION_CONTESTED, "election-contested") /* a vote refused: already given in the term */ \
+    M(VOTE_REFUSED_LOG, "vote-refused-log")     /* candidate's log is behind */                 \
+    M(PRE_VOTE_REFUSED, "pre-vote-refused")                                                     \
+    M(STEPPED_DOWN_TERM, "stepped-down-term")     /* leader saw a higher term */                \
+    M(STEPPED_DOWN_QUORUM, "stepped-down-quorum") /* leader lost contact with the majority */   \
+    M(LOG_TRUNCATED, "log-truncated")                                                           \
+    M(APPEND_REJECTED, "append-rejected")                                                       \
+    M(APPEND_OVERLAPPED, "append-overlapped") /* entries already here came again */             \
+    M(PROBE_AFTER_REJECT, "probe-after-reject")                                                 \
+    M(WINDOW_FULL, "window-full")               /* pipelining was held back */                  \
+    M(COMMIT_WAITED_TERM, "commit-waited-term") /* majority reached in an older term */         \
+    M(STALE_MESSAGE, "stale-message")           /* of an older term */                          \
+    M(STALE_COMPLETION, "stale-completion")     /* durable bytes already truncated */           \
+    M(DUPLICATE_COMMAND, "duplicate-command")   /* answered from the session */                 \
+    M(STALE_COMMAND, "stale-command")                                                           \
+    M(MESSAGE_REFUSED, "message-refused") /* did not decode */                                  \
+    M(REQUEST_REFUSED, "request-refused")                                                       \
+    M(LOG_FULL, "log-full")                                                                     \
+    M(APPLY_PAGED, "apply-paged")   /* more to apply than one step may */                       \
+    M(GROUP_COMMIT, "group-commit") /* a flush of more than one entry */                        \
+    M(FLUSH_FAILED, "flush-failed") /* written again to fresh space */                          \
+    M(VOTE_WRITE_FAILED, "vote-write-failed")                                                   \
+    M(READ_FAILED, "read-failed")                                                               \
+    M(TAIL_TORN, "tail-torn")               /* recovery discarded damaged records */            \
+    M(TAIL_KEPT, "tail-kept")               /* recovery kept unmarked intact records */         \
+    M(TOPIC_REPAIRED, "topic-repaired")     /* a record came from one topic only */             \
+    M(MARKER_ONE_TOPIC, "marker-one-topic") /* newest marker stood in one topic only */         \
     M(VOTE_COPY_TORN, "vote-copy-torn")
 
 enum octo_mark {
 #define OCTO_MARK_ENUM(name, text) OCTO_MARK_##name,
     OCTO_MARKS(OCTO_MARK_ENUM)
 #undef OCTO_MARK_ENUM
-    OCTO_MARK_COUNT,
+        OCTO_MARK_COUNT,
 };
 
 /* octo_mark_text and octo_trace_text give the names above; octo_trace_word_text the name of a word

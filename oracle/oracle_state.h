@@ -297,9 +297,9 @@ void oracle_break(struct octo_oracles *oracles, enum octo_property property, con
 void oracle_undecided(struct octo_oracles *oracles, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* oracle_thorough: whether node `id` is read as a whole at the end. Under a sanitizer, which is how CI
- * runs, all of them are; else one, in turn over the seeds, since what is read as a whole was read step
- * by step before. */
+/* oracle_thorough: whether node `id` is read as a whole at the end. Under a sanitizer, which is how
+ * CI runs, all of them are; else one, in turn over the seeds, since what is read as a whole was
+ * read step by step before. */
 bool oracle_thorough(const struct octo_oracles *oracles, octo_node_id id);
 
 /* ---- election.c ---------------------------------------------------------------------------- */

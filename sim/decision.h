@@ -1,9 +1,9 @@
 /* Decisions: whatever chance decides is one question with a stable key. Private to sim/.
  *
- * A key names the purpose, the actors, the incarnation and a semantic identity, never a position in a
- * stream: removing one decision re-rolls no other. The value is the plan's line if there is one (a
- * later issue), else base(key): seeded (xoshiro256** seeded by splitmix64 from seed and key, Blackman
- * and Vigna 2018) or calm (the constant that stands for "nothing happens").
+ * A key names the purpose, the actors, the incarnation and a semantic identity, never a position in
+ * a stream: removing one decision re-rolls no other. The value is the plan's line if there is one
+ * (a later issue), else base(key): seeded (xoshiro256** seeded by splitmix64 from seed and key,
+ * Blackman and Vigna 2018) or calm (the constant that stands for "nothing happens").
  */
 #ifndef OCTO_SIM_DECISION_H
 #define OCTO_SIM_DECISION_H
@@ -11,25 +11,25 @@
 #include "kernel/kernel.h"
 
 /* Every purpose: name, text, calm value's meaning. */
-#define OCTO_DECISIONS(D)                                                                          \
-    D(DRAWING, "drawing")                 /* swarm: which kinds are on, and how much */            \
-    D(MESSAGE_LATENCY, "message-latency") /* ns on top of the base latency */                      \
-    D(MESSAGE_LOST, "message-lost")                                                                \
-    D(MESSAGE_DUPLICATED, "message-duplicated")                                                    \
-    D(MESSAGE_DELAYED, "message-delayed")                                                          \
-    D(MESSAGE_CORRUPTED, "message-corrupted")                                                      \
-    D(DISK, "disk")                       /* the disk's own questions; kind rides in identity */   \
-    D(TIE, "tie")                         /* order among events of one instant */                  \
-    D(JITTER, "jitter")                   /* the boot seed of a node */                            \
-    D(CLOCK, "clock")                     /* offset and drift of a node's incarnation */           \
-    D(PARTITION, "partition")             /* schedule: window -> shape, members, length */         \
-    D(CRASH, "crash")                     /* schedule: window -> node, kind, downtime */           \
-    D(CRASH_AT_IO, "crash-at-io")         /* at a disk operation */                                \
-    D(PAUSE, "pause")                     /* schedule */                                           \
-    D(CLIENT_COMMAND, "client-command")   /* what a client asks */                                 \
-    D(CLIENT_TARGET, "client-target")     /* whom it asks */                                       \
-    D(CLIENT_THINK, "client-think")       /* how long it waits between operations */               \
-    D(CLIENT_CRASH, "client-crash")                                                                \
+#define OCTO_DECISIONS(D)                                                                      \
+    D(DRAWING, "drawing")                 /* swarm: which kinds are on, and how much */        \
+    D(MESSAGE_LATENCY, "message-latency") /* ns on top of the base latency */                  \
+    D(MESSAGE_LOST, "message-lost")                                                            \
+    D(MESSAGE_DUPLICATED, "message-duplicated")                                                \
+    D(MESSAGE_DELAYED, "message-delayed")                                                      \
+    D(MESSAGE_CORRUPTED, "message-corrupted")                                                  \
+    D(DISK, "disk")                     /* the disk's own questions; kind rides in identity */ \
+    D(TIE, "tie")                       /* order among events of one instant */                \
+    D(JITTER, "jitter")                 /* the boot seed of a node */                          \
+    D(CLOCK, "clock")                   /* offset and drift of a node's incarnation */         \
+    D(PARTITION, "partition")           /* schedule: window -> shape, members, length */       \
+    D(CRASH, "crash")                   /* schedule: window -> node, kind, downtime */         \
+    D(CRASH_AT_IO, "crash-at-io")       /* at a disk operation */                              \
+    D(PAUSE, "pause")                   /* schedule */                                         \
+    D(CLIENT_COMMAND, "client-command") /* what a client asks */                               \
+    D(CLIENT_TARGET, "client-target")   /* whom it asks */                                     \
+    D(CLIENT_THINK, "client-think")     /* how long it waits between operations */             \
+    D(CLIENT_CRASH, "client-crash")                                                            \
     D(CLIENT_DUPLICATE, "client-duplicate")
 
 enum octo_decision {
@@ -37,7 +37,7 @@ enum octo_decision {
 #define OCTO_DECISION_ENUM(name, text) OCTO_DECIDE_##name,
     OCTO_DECISIONS(OCTO_DECISION_ENUM)
 #undef OCTO_DECISION_ENUM
-    OCTO_DECISION_COUNT,
+        OCTO_DECISION_COUNT,
 };
 
 struct octo_key {
@@ -46,8 +46,9 @@ struct octo_key {
     uint8_t actor;        /* node id, or OCTO_ACTOR_CLIENT + client; 0 for the world */
     uint8_t target;       /* likewise */
     uint32_t incarnation; /* of the actor */
-    uint64_t identity[2]; /* e.g. (term, index) of a message, (file, occurrence) of a disk question */
-    uint32_t attempt;     /* how many equal keys came before in this run */
+    uint64_t
+        identity[2];  /* e.g. (term, index) of a message, (file, occurrence) of a disk question */
+    uint32_t attempt; /* how many equal keys came before in this run */
 };
 
 #define OCTO_ACTOR_CLIENT 32u

@@ -13,41 +13,41 @@
 #include "vfs/vfs.h"
 
 /* Fault kinds, as counted and reported. Each is one decision with a stable key. */
-#define OCTO_FAULTS(F)                                                                             \
-    F(MESSAGE_LOST, "message-lost")                                                                \
-    F(MESSAGE_DUPLICATED, "message-duplicated")                                                    \
-    F(MESSAGE_DELAYED, "message-delayed")     /* far beyond the usual: overtaken by others */      \
-    F(MESSAGE_CORRUPTED, "message-corrupted") /* one or more bits flipped */                       \
-    F(PARTITION_SYMMETRIC, "partition-symmetric")                                                  \
-    F(PARTITION_ONE_WAY, "partition-one-way")                                                      \
-    F(PARTITION_LEADER, "partition-leader")                                                        \
-    F(PARTITION_MINORITY, "partition-minority")                                                    \
-    F(PARTITION_BRIDGE, "partition-bridge")                                                        \
-    F(PARTITION_FLAPPING, "partition-flapping")                                                    \
-    F(PARTITION_CLIENTS, "partition-clients")                                                      \
-    F(POWER_LOSS, "power-loss")                                                                    \
-    F(KILL, "kill")                                                                                \
-    F(CRASH_IN_RECOVERY, "crash-in-recovery")                                                      \
-    F(CRASH_AT_IO, "crash-at-io")             /* power loss right at a disk operation */           \
-    F(MAJORITY_CRASH, "majority-crash")                                                            \
-    F(PAUSE, "pause")                                                                              \
-    F(CLOCK_OFFSET, "clock-offset")                                                                \
-    F(CLOCK_DRIFT, "clock-drift")                                                                  \
-    F(DISK_READ_ERROR, "disk-read-error")                                                          \
-    F(DISK_WRITE_ERROR, "disk-write-error")                                                        \
-    F(DISK_SYNC_ERROR, "disk-sync-error")                                                          \
-    F(DISK_SECTOR_LOST, "disk-sector-lost")                                                        \
-    F(DISK_SECTOR_TORN, "disk-sector-torn")                                                        \
-    F(DISK_ENTRY_LOST, "disk-entry-lost")                                                          \
-    F(DISK_STALL, "disk-stall")                                                                    \
-    F(CLIENT_CRASH, "client-crash")                                                                \
-    F(CLIENT_DUPLICATE, "client-duplicate")   /* a request sent twice */
+#define OCTO_FAULTS(F)                                                                        \
+    F(MESSAGE_LOST, "message-lost")                                                           \
+    F(MESSAGE_DUPLICATED, "message-duplicated")                                               \
+    F(MESSAGE_DELAYED, "message-delayed")     /* far beyond the usual: overtaken by others */ \
+    F(MESSAGE_CORRUPTED, "message-corrupted") /* one or more bits flipped */                  \
+    F(PARTITION_SYMMETRIC, "partition-symmetric")                                             \
+    F(PARTITION_ONE_WAY, "partition-one-way")                                                 \
+    F(PARTITION_LEADER, "partition-leader")                                                   \
+    F(PARTITION_MINORITY, "partition-minority")                                               \
+    F(PARTITION_BRIDGE, "partition-bridge")                                                   \
+    F(PARTITION_FLAPPING, "partition-flapping")                                               \
+    F(PARTITION_CLIENTS, "partition-clients")                                                 \
+    F(POWER_LOSS, "power-loss")                                                               \
+    F(KILL, "kill")                                                                           \
+    F(CRASH_IN_RECOVERY, "crash-in-recovery")                                                 \
+    F(CRASH_AT_IO, "crash-at-io") /* power loss right at a disk operation */                  \
+    F(MAJORITY_CRASH, "majority-crash")                                                       \
+    F(PAUSE, "pause")                                                                         \
+    F(CLOCK_OFFSET, "clock-offset")                                                           \
+    F(CLOCK_DRIFT, "clock-drift")                                                             \
+    F(DISK_READ_ERROR, "disk-read-error")                                                     \
+    F(DISK_WRITE_ERROR, "disk-write-error")                                                   \
+    F(DISK_SYNC_ERROR, "disk-sync-error")                                                     \
+    F(DISK_SECTOR_LOST, "disk-sector-lost")                                                   \
+    F(DISK_SECTOR_TORN, "disk-sector-torn")                                                   \
+    F(DISK_ENTRY_LOST, "disk-entry-lost")                                                     \
+    F(DISK_STALL, "disk-stall")                                                               \
+    F(CLIENT_CRASH, "client-crash")                                                           \
+    F(CLIENT_DUPLICATE, "client-duplicate") /* a request sent twice */
 
 enum octo_fault {
 #define OCTO_FAULT_ENUM(name, text) OCTO_FAULT_##name,
     OCTO_FAULTS(OCTO_FAULT_ENUM)
 #undef OCTO_FAULT_ENUM
-    OCTO_FAULT_COUNT,
+        OCTO_FAULT_COUNT,
 };
 const char *octo_fault_text(enum octo_fault fault);
 
@@ -61,10 +61,10 @@ enum octo_sim_faults {
 
 struct octo_sim_options {
     uint64_t seed;
-    uint32_t node_count;  /* 1 .. OCTO_SIM_NODES_MAX */
-    uint32_t operations;  /* client operations, 1 .. 100000 */
+    uint32_t node_count; /* 1 .. OCTO_SIM_NODES_MAX */
+    uint32_t operations; /* client operations, 1 .. 100000 */
     enum octo_sim_faults faults;
-    bool timing;          /* measure where wall time goes (octo_sim_result.share_ns); decides nothing */
+    bool timing; /* measure where wall time goes (octo_sim_result.share_ns); decides nothing */
 };
 
 /* octo_sim_options_default: seed 1, 5 nodes, 1000 operations, swarm. */
@@ -72,8 +72,8 @@ struct octo_sim_options octo_sim_options_default(void);
 
 struct octo_world;
 
-/* octo_world_bytes is how much address space a world of these options may need. Only what is used is
- * ever touched; octo_world_used says how much that is. */
+/* octo_world_bytes is how much address space a world of these options may need. Only what is used
+ * is ever touched; octo_world_used says how much that is. */
 size_t octo_world_bytes(const struct octo_sim_options *options);
 
 /* octo_world_create makes a world at block (4096-byte aligned, the caller's, `size` bytes, any
@@ -83,7 +83,8 @@ struct octo_world *octo_world_create(void *block, size_t size,
                                      const struct octo_sim_options *options,
                                      const struct octo_machine *machine) OCTO_MUST_USE;
 
-/* octo_world_step takes the next event; false when the run is over (finished or a property broke). */
+/* octo_world_step takes the next event; false when the run is over (finished or a property broke).
+ */
 bool octo_world_step(struct octo_world *world);
 
 /* octo_world_run steps until the run is over or event number `until` has been taken (UINT64_MAX: to
@@ -95,18 +96,24 @@ bool octo_world_over(const struct octo_world *world);
 /* octo_world_used: bytes from the start of the block that hold the world (its high-water mark). */
 size_t octo_world_used(const struct octo_world *world);
 
-/* octo_world_save copies the world to `copy` (octo_world_used bytes); octo_world_restore puts it back
- * at the same address. A restored world goes on exactly as the saved one would have. */
+/* octo_world_save copies the world to `copy` (octo_world_used bytes); octo_world_restore puts it
+ * back at the same address. A restored world goes on exactly as the saved one would have. */
 void octo_world_save(const struct octo_world *world, void *copy);
 void octo_world_restore(struct octo_world *world, const void *copy, size_t used);
 
-enum octo_sim_share { OCTO_SHARE_KERNEL, OCTO_SHARE_NETWORK, OCTO_SHARE_DISK, OCTO_SHARE_ORACLES,
-                      OCTO_SHARE_OTHER, OCTO_SHARE_COUNT };
+enum octo_sim_share {
+    OCTO_SHARE_KERNEL,
+    OCTO_SHARE_NETWORK,
+    OCTO_SHARE_DISK,
+    OCTO_SHARE_ORACLES,
+    OCTO_SHARE_OTHER,
+    OCTO_SHARE_COUNT
+};
 
 struct octo_sim_result {
     struct octo_verdict verdict;
-    uint64_t hash;    /* of the trace: every event, every effect */
-    uint64_t events;  /* calls of octo_node_step */
+    uint64_t hash;   /* of the trace: every event, every effect */
+    uint64_t events; /* calls of octo_node_step */
     uint64_t deliveries;
     octo_time_ns virtual_ns;
     uint32_t acked, failed, unknown; /* client operations */
@@ -121,17 +128,16 @@ struct octo_sim_result {
 void octo_world_result(const struct octo_world *world, struct octo_sim_result *result);
 
 /* Liveness excuses by name: NULL at the end of the list. */
-#define OCTO_EXCUSES(E)                                                                            \
-    E(NODE_HALTED, "node-halted") /* a node that stays out and says why */
+#define OCTO_EXCUSES(E) E(NODE_HALTED, "node-halted") /* a node that stays out and says why */
 enum octo_excuse {
 #define OCTO_EXCUSE_ENUM(name, text) OCTO_EXCUSE_##name,
     OCTO_EXCUSES(OCTO_EXCUSE_ENUM)
 #undef OCTO_EXCUSE_ENUM
-    OCTO_EXCUSE_COUNT,
+        OCTO_EXCUSE_COUNT,
 };
 
-/* A watcher sees every transition as text, one line each, fixed columns (docs/trace.md). It is not part
- * of the world and decides nothing. */
+/* A watcher sees every transition as text, one line each, fixed columns (docs/trace.md). It is not
+ * part of the world and decides nothing. */
 struct octo_watch {
     void *context;
     void (*line)(void *context, uint64_t event, const char *text);

@@ -1,16 +1,16 @@
 /* A world from the inside. Private to sim/; the door is sim/sim.h.
  *
- * One block: this struct first, then an arena that everything else comes from. Raw pointers into the
- * block are allowed (a world stays at its address during a run); pointers out of it, code pointers
- * included, are not, but for `machine`, a constant of the program.
+ * One block: this struct first, then an arena that everything else comes from. Raw pointers into
+ * the block are allowed (a world stays at its address during a run); pointers out of it, code
+ * pointers included, are not, but for `machine`, a constant of the program.
  *
  * Files: world.c (create, step, run, save), queue.c (events in time order), decision.c, attempts.c
- * (how often a key was asked), network.c (messages, cuts of links), host.c (nodes: boot, step, crash,
- * pause, clocks), host_effects.c (what a step asked for, the disk's chances), drawing.c (swarm: what is
- * on, how much), schedule.c (crash, partition and pause windows), shapes.c (what a partition cuts),
- * clients.c and packets.c (sessions, retries, history, what travels), finish.c (quiet tail, liveness,
- * non-vacuous), record.c (trace hash), text.c (trace text, dump), result.c, names.c, panic.c (a broken
- * assert becomes a verdict).
+ * (how often a key was asked), network.c (messages, cuts of links), host.c (nodes: boot, step,
+ * crash, pause, clocks), host_effects.c (what a step asked for, the disk's chances), drawing.c
+ * (swarm: what is on, how much), schedule.c (crash, partition and pause windows), shapes.c (what a
+ * partition cuts), clients.c and packets.c (sessions, retries, history, what travels), finish.c
+ * (quiet tail, liveness, non-vacuous), record.c (trace hash), text.c (trace text, dump), result.c,
+ * names.c, panic.c (a broken assert becomes a verdict).
  */
 #ifndef OCTO_SIM_WORLD_H
 #define OCTO_SIM_WORLD_H
@@ -23,16 +23,16 @@
 /* ---- Queue: what is due when ----------------------------------------------------------------- */
 
 enum octo_item_kind {
-    OCTO_ITEM_TIMER = 1,     /* a node's deadline; subject = node, token = its timer generation */
-    OCTO_ITEM_MESSAGE = 2,   /* subject = message slot */
-    OCTO_ITEM_DISK = 3,      /* subject = node, token = incarnation << 32 | disk slot */
-    OCTO_ITEM_START = 4,     /* subject = node: boot it, token = incarnation it follows */
-    OCTO_ITEM_RESUME = 5,    /* subject = node: end of a pause */
-    OCTO_ITEM_CLIENT = 6,    /* subject = client: think time over or timeout, token = generation */
-    OCTO_ITEM_REQUEST = 7,   /* a client's request arrives; subject = request slot */
-    OCTO_ITEM_REPLY = 8,     /* a node's answer arrives; subject = reply slot */
-    OCTO_ITEM_SCHEDULE = 9,  /* subject = fault window number, token = what */
-    OCTO_ITEM_FINISH = 10,   /* quiet tail: look whether all is well */
+    OCTO_ITEM_TIMER = 1,    /* a node's deadline; subject = node, token = its timer generation */
+    OCTO_ITEM_MESSAGE = 2,  /* subject = message slot */
+    OCTO_ITEM_DISK = 3,     /* subject = node, token = incarnation << 32 | disk slot */
+    OCTO_ITEM_START = 4,    /* subject = node: boot it, token = incarnation it follows */
+    OCTO_ITEM_RESUME = 5,   /* subject = node: end of a pause */
+    OCTO_ITEM_CLIENT = 6,   /* subject = client: think time over or timeout, token = generation */
+    OCTO_ITEM_REQUEST = 7,  /* a client's request arrives; subject = request slot */
+    OCTO_ITEM_REPLY = 8,    /* a node's answer arrives; subject = reply slot */
+    OCTO_ITEM_SCHEDULE = 9, /* subject = fault window number, token = what */
+    OCTO_ITEM_FINISH = 10,  /* quiet tail: look whether all is well */
 };
 
 struct octo_item {
@@ -45,7 +45,8 @@ struct octo_item {
 
 struct octo_queue; /* a 4-ary heap in the arena, grown by doubling */
 
-/* ---- The drawing: what this seed turned on ---------------------------------------------------- */
+/* ---- The drawing: what this seed turned on ----------------------------------------------------
+ */
 
 /* All rates in parts per million. Filled once at creation by drawing.c from DRAWING decisions. */
 struct octo_drawing {
@@ -56,41 +57,44 @@ struct octo_drawing {
     uint32_t disk_read_error_ppm, disk_write_error_ppm, disk_sync_error_ppm, disk_stall_ppm;
     octo_time_ns disk_latency_ns, disk_jitter_ns, disk_stall_ns;
     uint32_t crash_at_io_ppm;
-    octo_time_ns window_ns;     /* fault windows: one decision per kind and window */
+    octo_time_ns window_ns; /* fault windows: one decision per kind and window */
     uint32_t crash_ppm, partition_ppm, pause_ppm; /* per window */
     octo_time_ns down_ns, cut_ns, pause_ns;       /* largest lengths */
     octo_time_ns clock_offset_ns;
     uint32_t clock_drift_ppm;
-    uint32_t client_count;      /* concurrent sessions */
+    uint32_t client_count; /* concurrent sessions */
     octo_time_ns think_ns, timeout_ns, give_up_ns;
-    octo_time_ns burst_ns;      /* all clients wake together at its multiples; 0: a steady stream */
-    uint32_t burst_operations;  /* of each client before it sleeps until the next multiple */
+    octo_time_ns burst_ns;     /* all clients wake together at its multiples; 0: a steady stream */
+    uint32_t burst_operations; /* of each client before it sleeps until the next multiple */
     uint32_t client_crash_ppm, client_duplicate_ppm;
-    octo_time_ns faults_end_ns; /* faults stop here at the latest; earlier when all operations ended */
-    octo_time_ns heal_ns;       /* how long the quiet tail may take */
+    octo_time_ns
+        faults_end_ns;    /* faults stop here at the latest; earlier when all operations ended */
+    octo_time_ns heal_ns; /* how long the quiet tail may take */
 };
 
-/* ---- Hosts ------------------------------------------------------------------------------------ */
+/* ---- Hosts ------------------------------------------------------------------------------------
+ */
 
 struct octo_host_node {
     struct octo_node *node;
     struct octo_simdisk *disk;
     void *block;
     size_t block_bytes;
-    uint32_t incarnation;      /* 0 before the first boot */
+    uint32_t incarnation; /* 0 before the first boot */
     bool up, paused, formatted;
     bool halted;               /* HALT came; until a later incarnation is READY */
     bool ready_seen;           /* READY came in this incarnation */
     octo_time_ns paused_until; /* events for a paused node are put off to here, in order */
     octo_time_ns clock_offset_ns;
     int32_t clock_drift_ppm;
-    octo_time_ns booted_at;    /* virtual */
-    octo_time_ns deadline;     /* armed TIMER, virtual; OCTO_NEVER if none */
-    octo_time_ns wanted;       /* when the node wants its TIMER: never before `deadline` */
+    octo_time_ns booted_at; /* virtual */
+    octo_time_ns deadline;  /* armed TIMER, virtual; OCTO_NEVER if none */
+    octo_time_ns wanted;    /* when the node wants its TIMER: never before `deadline` */
     uint64_t timer_generation;
 };
 
-/* ---- The schedule: what the present window decided, and what has to be undone (schedule.c) ------ */
+/* ---- The schedule: what the present window decided, and what has to be undone (schedule.c) ------
+ */
 
 /* How often faults with a rate could have struck, counted when they stop (finish.c). */
 struct octo_chances {
@@ -99,16 +103,16 @@ struct octo_chances {
 
 struct octo_schedule {
     struct octo_chances chances;
-    uint32_t window;                          /* number of the present one, from 1 */
-    uint64_t crash, partition, pause;         /* its decisions' bits */
-    uint64_t format[OCTO_SIM_NODES_MAX + 1];  /* of crashes while formatting, by node */
-    uint8_t crash_kind, partition_kind;       /* enum octo_fault: what the bits chose */
-    bool partition_active, partition_cut;     /* cut is false while a flapping one is healed */
-    uint32_t partition_window;                /* the window that began the active one */
+    uint32_t window;                         /* number of the present one, from 1 */
+    uint64_t crash, partition, pause;        /* its decisions' bits */
+    uint64_t format[OCTO_SIM_NODES_MAX + 1]; /* of crashes while formatting, by node */
+    uint8_t crash_kind, partition_kind;      /* enum octo_fault: what the bits chose */
+    bool partition_active, partition_cut;    /* cut is false while a flapping one is healed */
+    uint32_t partition_window;               /* the window that began the active one */
     octo_time_ns partition_until;
     octo_time_ns flap_ns;
-    uint16_t links[OCTO_SIM_NODES_MAX + 1];   /* bit b of links[a]: the active one cuts a -> b */
-    octo_node_id leader;                      /* the last one seen; stands in while there is none */
+    uint16_t links[OCTO_SIM_NODES_MAX + 1]; /* bit b of links[a]: the active one cuts a -> b */
+    octo_node_id leader;                    /* the last one seen; stands in while there is none */
 };
 
 struct octo_network; /* network.c */
@@ -146,7 +150,8 @@ struct octo_world {
     enum octo_sim_share share_current;
 };
 
-/* ---- Calls between the files ------------------------------------------------------------------ */
+/* ---- Calls between the files ------------------------------------------------------------------
+ */
 
 /* decision.c: the value of a decision: the plan's, else the base's. */
 uint64_t world_decide(struct octo_world *world, const struct octo_key *key);
@@ -154,13 +159,13 @@ uint64_t world_decide(struct octo_world *world, const struct octo_key *key);
 /* attempts.c: how many times this key (its attempt left out) was asked before; counts this one. */
 uint32_t world_attempt(struct octo_world *world, const struct octo_key *key);
 
-/* queue.c. world_at schedules; time is at least now. MESSAGE, REQUEST and REPLY are named by token (a
- * semantic identity: subject is but a slot), TIMER by subject, the others by both. */
+/* queue.c. world_at schedules; time is at least now. MESSAGE, REQUEST and REPLY are named by token
+ * (a semantic identity: subject is but a slot), TIMER by subject, the others by both. */
 void world_at(struct octo_world *world, octo_time_ns time, enum octo_item_kind kind,
               uint32_t subject, uint64_t token);
 
-/* world_at_named is world_at with the item's identity given; world_put_off schedules an item anew for
- * `time`: before all others of that instant, and what was put off first comes first. */
+/* world_at_named is world_at with the item's identity given; world_put_off schedules an item anew
+ * for `time`: before all others of that instant, and what was put off first comes first. */
 void world_at_named(struct octo_world *world, octo_time_ns time, enum octo_item_kind kind,
                     uint32_t subject, uint64_t token, uint64_t identity);
 void world_put_off(struct octo_world *world, octo_time_ns time, const struct octo_item *item);
@@ -190,13 +195,14 @@ void host_start(struct octo_world *world, octo_node_id id);
 void host_stop(struct octo_world *world, octo_node_id id, bool power_loss);
 void host_pause(struct octo_world *world, octo_node_id id, octo_time_ns until);
 void host_resume(struct octo_world *world, octo_node_id id);
-bool host_is_paused(const struct octo_world *world, octo_node_id id); /* now */
+bool host_is_paused(const struct octo_world *world, octo_node_id id);    /* now */
 void host_timer(struct octo_world *world, const struct octo_item *item); /* OCTO_ITEM_TIMER */
 void host_disk(struct octo_world *world, const struct octo_item *item);  /* OCTO_ITEM_DISK */
 struct octo_images host_images(struct octo_world *world);
 void host_step(struct octo_world *world, octo_node_id id, struct octo_event *event); /* sets now */
 octo_time_ns host_clock(const struct octo_world *world, octo_node_id id);
-octo_node_id host_leader(const struct octo_world *world); /* leader of the highest term that is up */
+octo_node_id host_leader(
+    const struct octo_world *world); /* leader of the highest term that is up */
 
 /* drawing.c. Reads options, fills drawing; asks DRAWING decisions only. */
 void drawing_make(struct octo_world *world);
@@ -208,8 +214,8 @@ void schedule_end(struct octo_world *world); /* faults stop: heal, resume and re
 /* the first scheduled kind that is on and has not struck yet; OCTO_FAULT_COUNT if none */
 enum octo_fault schedule_missing(const struct octo_world *world);
 
-/* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is none
- * to be had; links as in struct octo_schedule. At least one link is cut. */
+/* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is
+ * none to be had; links as in struct octo_schedule. At least one link is cut. */
 void shape_links(const struct octo_world *world, enum octo_fault shape, uint64_t bits,
                  octo_node_id leader, uint16_t links[OCTO_SIM_NODES_MAX + 1]);
 
@@ -221,7 +227,7 @@ void clients_request_arrives(struct octo_world *world, uint32_t slot);
 void clients_reply(struct octo_world *world, octo_node_id from, const struct octo_effect *effect);
 void clients_reply_arrives(struct octo_world *world, uint32_t slot);
 bool clients_done(const struct octo_world *world); /* every operation acked, failed or given up */
-uint32_t clients_ended(const struct octo_world *world); /* how many operations have */
+uint32_t clients_ended(const struct octo_world *world);        /* how many operations have */
 octo_time_ns clients_progress(const struct octo_world *world); /* when the last one did */
 uint32_t clients_begun_loud(const struct octo_world *world); /* operations, before the quiet tail */
 /* From this operation on a client's fault that is on and never struck is forced. */
@@ -245,7 +251,8 @@ struct octo_disk_host host_disk_host(struct host_context *context);
 void host_crash(struct octo_world *world, octo_node_id id, bool power_loss, enum octo_fault fault);
 void host_end(struct octo_world *world, octo_node_id id, bool power_loss);
 
-/* record.c: the trace hash and the trace text. record_fault counts the fault in world->faults too. */
+/* record.c: the trace hash and the trace text. record_fault counts the fault in world->faults too.
+ */
 void record_event(struct octo_world *world, octo_node_id id, const struct octo_event *event,
                   const struct octo_effects *effects);
 void record_fault(struct octo_world *world, enum octo_fault fault, octo_node_id a, octo_node_id b,
@@ -265,7 +272,8 @@ static inline enum octo_sim_share world_share(struct octo_world *world, enum oct
     return world->options.timing ? world_share_slow(world, share) : share;
 }
 
-/* panic.c: while armed, a broken assert jumps to `jump`; panic_text is then its expression and place. */
+/* panic.c: while armed, a broken assert jumps to `jump`; panic_text is then its expression and
+ * place. */
 void panic_arm(jmp_buf *jump); /* NULL disarms */
 const char *panic_text(void);
 

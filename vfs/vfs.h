@@ -23,29 +23,30 @@
 struct octo_simdisk;
 
 /* What a disk asks of chance, and what an answer means; 0 is always "no fault". */
-#define OCTO_DISK_CHANCES(C)                                                                       \
-    C(LATENCY, "disk-latency")         /* nanoseconds until the completion, at least 1 */          \
-    C(READ_ERROR, "disk-read-error")   /* 1: EIO */                                                \
-    C(WRITE_ERROR, "disk-write-error") /* 1: EIO, nothing written; 2: EIO, a part written;         \
-                                          3: a short write, reported as such. CREATE, UNLINK,      \
-                                          RENAME: any but 0 is EIO, nothing changed */             \
-    C(SYNC_ERROR, "disk-sync-error")   /* 1: EIO, dirty pages gone (old bytes read again);         \
-                                          2: EIO, pages readable but never durable, whatever sync  \
-                                          follows, until written anew */                           \
-    C(CRASH_SECTOR, "disk-crash-sector") /* for one unsynced sector at a power loss: 0: lost;      \
-                                            1: kept; 2 ..: torn, the first (n - 1) * 8 bytes new   \
-                                            (n - 1 in 1 .. 63), the rest old */                    \
-    C(CRASH_ENTRY, "disk-crash-entry") /* for one unsynced directory change: 0: lost; 1: kept */
+#define OCTO_DISK_CHANCES(C)                                                                        \
+    C(LATENCY, "disk-latency")           /* nanoseconds until the completion, at least 1 */         \
+    C(READ_ERROR, "disk-read-error")     /* 1: EIO */                                               \
+    C(WRITE_ERROR, "disk-write-error")   /* 1: EIO, nothing written; 2: EIO, a part written;        \
+                                            3: a short write, reported as such. CREATE, UNLINK,     \
+                                            RENAME: any but 0 is EIO, nothing changed */            \
+    C(SYNC_ERROR, "disk-sync-error")     /* 1: EIO, dirty pages gone (old bytes read again);        \
+                                            2: EIO, pages readable but never durable, whatever sync \
+                                            follows, until written anew */                          \
+    C(CRASH_SECTOR, "disk-crash-sector") /* for one unsynced sector at a power loss: 0: lost;       \
+                                            1: kept; 2 ..: torn, the first (n - 1) * 8 bytes new    \
+                                            (n - 1 in 1 .. 63), the rest old */                     \
+    C(CRASH_ENTRY, "disk-crash-entry")   /* for one unsynced directory change: 0: lost; 1: kept */
 
 enum octo_disk_chance_kind {
     OCTO_CHANCE_NONE = 0,
 #define OCTO_CHANCE_ENUM(name, text) OCTO_CHANCE_##name,
     OCTO_DISK_CHANCES(OCTO_CHANCE_ENUM)
 #undef OCTO_CHANCE_ENUM
-    OCTO_CHANCE_COUNT,
+        OCTO_CHANCE_COUNT,
 };
 
-/* The semantic identity of one question: the same question is never asked twice in an incarnation. */
+/* The semantic identity of one question: the same question is never asked twice in an incarnation.
+ */
 struct octo_disk_question {
     enum octo_disk_chance_kind kind;
     struct octo_file file;
@@ -60,15 +61,15 @@ struct octo_disk_host {
     void *context;
     uint64_t (*ask)(void *context, const struct octo_disk_question *question);
     /* durable reports that [offset, offset + length) of file has new durable content, after the
-     * image has changed. Whole sectors, never none; all of the file when its durable directory entry
-     * comes or goes. Unsynced content may become durable at any time, so it may be called by submit
-     * too. It may look at the durable image, and nothing else. May be NULL. */
+     * image has changed. Whole sectors, never none; all of the file when its durable directory
+     * entry comes or goes. Unsynced content may become durable at any time, so it may be called by
+     * submit too. It may look at the durable image, and nothing else. May be NULL. */
     void (*durable)(void *context, struct octo_file file, uint64_t offset, uint64_t length);
 };
 
 /* Statistics: injected faults that struck, by kind; and work done. */
 struct octo_simdisk_stats {
-    uint64_t faults[OCTO_CHANCE_COUNT]; /* answers other than 0, LATENCY excluded */
+    uint64_t faults[OCTO_CHANCE_COUNT];                /* answers other than 0, LATENCY excluded */
     uint64_t sectors_lost, sectors_kept, sectors_torn; /* at power losses, of unsynced ones */
     uint64_t entries_lost;                             /* directory changes undone */
     uint64_t reads, writes, syncs, bytes_written, bytes_read;
@@ -76,11 +77,12 @@ struct octo_simdisk_stats {
 
 /* octo_simdisk_create makes an empty disk (no files) with memory from arena; arena must outlive it.
  * Up to `pending_max` operations in flight. NULL if the arena is full. */
-struct octo_simdisk *octo_simdisk_create(struct octo_arena *arena, uint32_t pending_max) OCTO_MUST_USE;
+struct octo_simdisk *octo_simdisk_create(struct octo_arena *arena,
+                                         uint32_t pending_max) OCTO_MUST_USE;
 
 /* octo_simdisk_submit starts op and returns after how many nanoseconds it completes; *slot names it
- * for octo_simdisk_complete. A WRITE's bytes are copied now (op->data may then change). Returns 0 if
- * the disk has no room for the operation's bytes or slot: a configuration error. */
+ * for octo_simdisk_complete. A WRITE's bytes are copied now (op->data may then change). Returns 0
+ * if the disk has no room for the operation's bytes or slot: a configuration error. */
 octo_time_ns octo_simdisk_submit(struct octo_simdisk *disk, const struct octo_disk_op *op,
                                  const struct octo_disk_host *host, uint32_t *slot) OCTO_MUST_USE;
 
@@ -91,8 +93,8 @@ void octo_simdisk_complete(struct octo_simdisk *disk, uint32_t slot,
                            const struct octo_disk_host *host, uint8_t *scratch,
                            uint32_t scratch_bytes, struct octo_event *event);
 
-/* octo_simdisk_kill ends the process, not the machine: operations in flight are dropped (a write may
- * or may not have reached the page cache: it has), the page cache stays. */
+/* octo_simdisk_kill ends the process, not the machine: operations in flight are dropped (a write
+ * may or may not have reached the page cache: it has), the page cache stays. */
 void octo_simdisk_kill(struct octo_simdisk *disk);
 
 /* octo_simdisk_power_loss drops what is in flight and resolves every unsynced sector and directory

@@ -38,8 +38,8 @@ static void append_trace(const struct octo_raft *raft, struct octo_step *step, o
 }
 
 /* Takes over the entries and returns the last index that is then known to equal the leader's. A
- * message that turns out bad (*err) has effect up to the entry before the bad one; what does not fit
- * will be sent again. */
+ * message that turns out bad (*err) has effect up to the entry before the bad one; what does not
+ * fit will be sent again. */
 static octo_index entries_take(struct octo_raft *raft, struct octo_step *step,
                                const struct octo_message *message, enum octo_err *err)
 {

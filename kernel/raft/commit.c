@@ -10,7 +10,8 @@ void octo_raft_commit_raise(struct octo_raft *raft, struct octo_step *step, octo
     raft->commit = commit;
 }
 
-/* The highest index that a majority has made durable, this node with what its own disk has (B12). */
+/* The highest index that a majority has made durable, this node with what its own disk has (B12).
+ */
 static octo_index majority_match(const struct octo_raft *raft)
 {
     octo_index sorted[OCTO_NODES_MAX]; /* falling */

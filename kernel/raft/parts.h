@@ -7,8 +7,8 @@
 /* A message without entries fits in this. */
 #define OCTO_RAFT_SMALL_BYTES 128u
 
-/* Messages with entries to one peer in one step. Two, not one: every answer then lets a pipeline that
- * is behind double, until the window is full. */
+/* Messages with entries to one peer in one step. Two, not one: every answer then lets a pipeline
+ * that is behind double, until the window is full. */
 #define OCTO_RAFT_SENDS_MAX 2u
 
 static inline octo_term octo_raft_term(const struct octo_raft *raft)

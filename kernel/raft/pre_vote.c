@@ -21,14 +21,14 @@ void octo_raft_pre_campaign(struct octo_raft *raft, struct octo_step *step)
 /* Leader stickiness (thesis 4.2.3): who has heard from a live leader within the least election
  * timeout does not help to replace it. For pre-votes only. A real vote request follows upon a
  * majority of pre-votes, so a majority has missed the leader already; refusing it then would leave
- * its sender in a term that nobody else joins, until the leader hears of that term and falls anyway.
+ * its sender in a term that nobody else joins, until the leader hears of that term and falls
+ * anyway.
  */
 static bool leader_alive(const struct octo_raft *raft, const struct octo_step *step)
 {
     if (raft->role == OCTO_ROLE_LEADER)
         return true;
-    return raft->leader != 0 &&
-           step->now < raft->leader_heard + raft->config->election_timeout_ns;
+    return raft->leader != 0 && step->now < raft->leader_heard + raft->config->election_timeout_ns;
 }
 
 void octo_raft_pre_vote_request(struct octo_raft *raft, struct octo_step *step,
@@ -36,9 +36,8 @@ void octo_raft_pre_vote_request(struct octo_raft *raft, struct octo_step *step,
 {
     const struct octo_pre_vote_request *request = &message->pre_vote_request;
     const octo_term term = octo_raft_term(raft);
-    const bool granted =
-        message->term > term && !leader_alive(raft, step) &&
-        octo_raft_candidate_current(raft, request->last_term, request->last_index);
+    const bool granted = message->term > term && !leader_alive(raft, step) &&
+                         octo_raft_candidate_current(raft, request->last_term, request->last_index);
 
     if (!granted)
         octo_step_mark(step, OCTO_MARK_PRE_VOTE_REFUSED);

@@ -226,7 +226,8 @@ enum octo_err octo_raft_propose(struct octo_raft *raft, struct octo_step *step,
 
     if (raft->role != OCTO_ROLE_LEADER)
         return OCTO_ERR_NOT_LEADER;
-    /* A slot in sixteen is kept for the no-ops of leaders to come: without one they commit nothing. */
+    /* A slot in sixteen is kept for the no-ops of leaders to come: without one they commit nothing.
+     */
     if (log->last >= log->entries_max - log->entries_max / 16)
         return OCTO_ERR_FULL;
     struct octo_entry entry = *command;

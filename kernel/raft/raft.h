@@ -84,8 +84,8 @@ void octo_raft_timer(struct octo_raft *raft, struct octo_step *step);
 enum octo_err octo_raft_message(struct octo_raft *raft, struct octo_step *step,
                                 const struct octo_message *message) OCTO_MUST_USE;
 
-/* octo_raft_propose appends a client's command (index and term are filled in). NOT_LEADER or FULL if
- * it was not appended. */
+/* octo_raft_propose appends a client's command (index and term are filled in). NOT_LEADER or FULL
+ * if it was not appended. */
 enum octo_err octo_raft_propose(struct octo_raft *raft, struct octo_step *step,
                                 const struct octo_entry *command) OCTO_MUST_USE;
 

@@ -18,11 +18,11 @@ struct octo_log_slot {
     uint32_t offset; /* of the command in bytes[] */
     uint32_t size;
     uint32_t kind;
-    uint32_t reserved;
+    uint32_t one_topic; /* 1: recovery has found its record in one topic only */
 };
 
 struct octo_log {
-    octo_index last;       /* 0: empty */
+    octo_index last; /* 0: empty */
     uint32_t entries_max;
     uint32_t bytes_max;
     uint32_t bytes_used;
@@ -31,7 +31,8 @@ struct octo_log {
 };
 
 size_t octo_log_bytes(const struct octo_config *config);
-void octo_log_init(struct octo_log *log, const struct octo_config *config, struct octo_arena *arena);
+void octo_log_init(struct octo_log *log, const struct octo_config *config,
+                   struct octo_arena *arena);
 
 /* octo_log_append adds an entry after the last one (entry->index is last + 1; entry->chain is
  * ignored and computed). Copies the command. OCTO_ERR_FULL leaves the log unchanged. */

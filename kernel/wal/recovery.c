@@ -80,13 +80,27 @@ static void tail_forget(struct wal_tail *tail, octo_sequence sequence)
 
 /* ---- Records ------------------------------------------------------------------------------- */
 
+/* A duplicate of an accepted record stands in both topics: that of a batch that failed halfway and
+ * was written again. The first copy is then not one that lacks its twin. */
+static void twin_found(struct octo_log *log, const struct octo_record *record)
+{
+    if (record->index == 0 || record->index > log->last)
+        return;
+    struct octo_log_slot *slot = &log->slots[record->index - 1];
+    if (slot->sequence == record->sequence)
+        slot->one_topic = 0;
+}
+
 static void entry_found(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
 {
     struct wal_scan *scan = &wal->scan;
     struct octo_log *log = &wal->log;
 
-    if (record->sequence <= scan->accepted)
+    if (record->sequence <= scan->accepted) {
+        if (topics == BOTH_TOPICS)
+            twin_found(log, record);
         return;
+    }
     if (record->sequence != scan->accepted + 1 || record->index == 0 ||
         record->index > log->last + 1 || record->chain != octo_log_chain(log, record->index - 1)) {
         scan->torn = true;
@@ -100,8 +114,10 @@ static void entry_found(struct octo_wal *wal, const struct octo_record *record, 
     }
     scan->accepted = record->sequence;
     scan->torn = false;
-    if (topics != BOTH_TOPICS && scan->one_topic == OCTO_NEVER)
-        scan->one_topic = record->sequence;
+    if (topics != BOTH_TOPICS) {
+        log->slots[log->last - 1].one_topic = 1;
+        scan->one_topic = true;
+    }
     if (record->sequence > scan->marker.sequence)
         tail_keep(wal, record);
 }
@@ -230,6 +246,15 @@ static void buffers_scan(struct octo_wal *wal)
     }
 }
 
+/* Whether a record that a marker covers has been found in one topic only. */
+static bool one_topic_below(const struct octo_log *log, octo_sequence marked)
+{
+    for (octo_index index = 1; index <= log->last; index++)
+        if (log->slots[index - 1].one_topic != 0)
+            return log->slots[index - 1].sequence <= marked;
+    return false;
+}
+
 static void scan_end(struct octo_wal *wal, struct octo_step *step)
 {
     struct wal_scan *scan = &wal->scan;
@@ -247,7 +272,7 @@ static void scan_end(struct octo_wal *wal, struct octo_step *step)
         octo_step_mark(step, OCTO_MARK_TAIL_KEPT);
     if (scan->torn)
         octo_step_mark(step, OCTO_MARK_TAIL_TORN);
-    if (scan->one_topic <= marked)
+    if (scan->one_topic && one_topic_below(&wal->log, marked))
         octo_step_mark(step, OCTO_MARK_TOPIC_REPAIRED);
     if (marked > 0 && scan->marker_topics != BOTH_TOPICS)
         octo_step_mark(step, OCTO_MARK_MARKER_ONE_TOPIC);
@@ -264,7 +289,6 @@ void octo_wal_scan_start(struct octo_wal *wal)
 
     scan->ends[WAL_MAIN] = OCTO_NEVER;
     scan->ends[WAL_RECOVERY] = OCTO_NEVER;
-    scan->one_topic = OCTO_NEVER;
     buffers_fill(wal);
 }
 

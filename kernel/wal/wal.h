@@ -1,13 +1,13 @@
 /* The durable log of one node: two topics, commit markers, term and vote, identity.
  *
  * Private to kernel/. Everything is asynchronous: calls change memory and at most emit disk
- * operations; completions come back through octo_wal_completion. What may be promised is asked, never
- * assumed (K3): octo_wal_durable for entries, octo_wal_vote_saved for term and vote.
+ * operations; completions come back through octo_wal_completion. What may be promised is asked,
+ * never assumed (K3): octo_wal_durable for entries, octo_wal_vote_saved for term and vote.
  *
- *     append ──> log in memory ──flush──> WRITE main+recovery ──> SYNC main+recovery ──> durable bytes
- *                                             │ marker of the batch before rides along        │
- *                                             └───────────────<── marker due ──<──────────────┘
- *     acknowledged (octo_wal_durable) = covered by a marker that is durable in both topics
+ *     append ──> log in memory ──flush──> WRITE main+recovery ──> SYNC main+recovery ──> durable
+ * bytes │ marker of the batch before rides along        │ └───────────────<── marker due
+ * ──<──────────────┘ acknowledged (octo_wal_durable) = covered by a marker that is durable in both
+ * topics
  *
  * One flush is in flight at a time; what arrives meanwhile goes into the next (group commit).
  */
@@ -52,9 +52,9 @@ const struct octo_log *octo_wal_log(const struct octo_wal *wal);
  * first (only if the entry then fits). OCTO_ERR_FULL changes nothing. READY only. */
 enum octo_err octo_wal_append(struct octo_wal *wal, const struct octo_entry *entry) OCTO_MUST_USE;
 
-/* octo_wal_durable is the last index of the log that this node may acknowledge: itself and all before
- * it are durable in both topics and covered by a durable marker. Judged by sequence, not by index:
- * an old completion never covers an entry that was replaced since. Truncation lowers it. */
+/* octo_wal_durable is the last index of the log that this node may acknowledge: itself and all
+ * before it are durable in both topics and covered by a durable marker. Judged by sequence, not by
+ * index: an old completion never covers an entry that was replaced since. Truncation lowers it. */
 octo_index octo_wal_durable(const struct octo_wal *wal);
 
 /* octo_wal_set_vote changes term and vote in memory and has them written. Term never goes down, and

@@ -63,9 +63,9 @@ struct wal_scan {
     uint64_t base;                /* file offset of the buffers, a multiple of the sector */
     uint64_t at;                  /* file offset of what is looked at next */
     octo_sequence accepted;       /* the last one */
-    octo_sequence one_topic;      /* lowest accepted from one topic only; OCTO_NEVER if none */
     struct wal_position marker;   /* the newest */
     uint32_t marker_topics;       /* where it stands: 1u << WAL_MAIN | 1u << WAL_RECOVERY */
+    bool one_topic;               /* some record was accepted from one topic only */
     bool torn;                    /* damage after the last accepted record */
     bool contradiction;           /* a marker disagrees with the records that it covers */
 };

@@ -15,11 +15,11 @@
  *    8  checksum u64: XXH3-64 of all bytes from 16 on, seeded with octo_mix(cluster id) XOR bytes
  *       0 to 7 as one integer, so that type and version are covered too
  *
- * Entry, 32 + n bytes: term u64, client u64, sequence u64, size u32 (n), kind u8, zero u8 x 3, then n
- * bytes of command.
+ * Entry, 32 + n bytes: term u64, client u64, sequence u64, size u32 (n), kind u8, zero u8 x 3, then
+ * n bytes of command.
  *
- * What holds between fields is checked as well: a request's last or prev index is 0 exactly when its
- * term is; the terms of entries do not fall, begin at prev_term or later, and do not pass the
+ * What holds between fields is checked as well: a request's last or prev index is 0 exactly when
+ * its term is; the terms of entries do not fall, begin at prev_term or later, and do not pass the
  * message's; a no-op has no client, sequence or command, and a command has a client and a sequence.
  */
 #ifndef OCTO_KERNEL_WIRE_MESSAGES_H
@@ -28,47 +28,47 @@
 /* Terms and indexes from outside end well before 2^64, so that adding to one cannot wrap. */
 #define OCTO_WIRE_NUMBER_MAX (UINT64_MAX / 4)
 
-#define OCTO_MESSAGES(M)                                                                           \
-    M(PRE_VOTE_REQUEST, pre_vote_request, 1)                                                       \
-    M(PRE_VOTE_RESPONSE, pre_vote_response, 2)                                                     \
-    M(VOTE_REQUEST, vote_request, 3)                                                               \
-    M(VOTE_RESPONSE, vote_response, 4)                                                             \
-    M(APPEND_REQUEST, append_request, 5)                                                           \
+#define OCTO_MESSAGES(M)                       \
+    M(PRE_VOTE_REQUEST, pre_vote_request, 1)   \
+    M(PRE_VOTE_RESPONSE, pre_vote_response, 2) \
+    M(VOTE_REQUEST, vote_request, 3)           \
+    M(VOTE_RESPONSE, vote_response, 4)         \
+    M(APPEND_REQUEST, append_request, 5)       \
     M(APPEND_RESPONSE, append_response, 6)
 
-/* PRE_VOTE_REQUEST: the header's term is the one the sender would campaign in; the receiver must not
- * take it over. */
-#define OCTO_MESSAGE_PRE_VOTE_REQUEST_FIELDS(F)                                                    \
-    F(u64, last_index, 0, OCTO_WIRE_NUMBER_MAX)                                                    \
+/* PRE_VOTE_REQUEST: the header's term is the one the sender would campaign in; the receiver must
+ * not take it over. */
+#define OCTO_MESSAGE_PRE_VOTE_REQUEST_FIELDS(F) \
+    F(u64, last_index, 0, OCTO_WIRE_NUMBER_MAX) \
     F(u64, last_term, 0, OCTO_WIRE_NUMBER_MAX)
 
 /* PRE_VOTE_RESPONSE: the header's term is the request's when granted, the replier's own if not. */
 #define OCTO_MESSAGE_PRE_VOTE_RESPONSE_FIELDS(F) F(u8, granted, 0, 1)
 
-#define OCTO_MESSAGE_VOTE_REQUEST_FIELDS(F)                                                        \
-    F(u64, last_index, 0, OCTO_WIRE_NUMBER_MAX)                                                    \
+#define OCTO_MESSAGE_VOTE_REQUEST_FIELDS(F)     \
+    F(u64, last_index, 0, OCTO_WIRE_NUMBER_MAX) \
     F(u64, last_term, 0, OCTO_WIRE_NUMBER_MAX)
 
 #define OCTO_MESSAGE_VOTE_RESPONSE_FIELDS(F) F(u8, granted, 0, 1)
 
-/* APPEND_REQUEST: a heartbeat is one without entries. round counts the leader's heartbeat rounds and
- * comes back in the response. */
-#define OCTO_MESSAGE_APPEND_REQUEST_FIELDS(F)                                                      \
-    F(u64, prev_index, 0, OCTO_WIRE_NUMBER_MAX)                                                    \
-    F(u64, prev_term, 0, OCTO_WIRE_NUMBER_MAX)                                                     \
-    F(u64, commit, 0, OCTO_WIRE_NUMBER_MAX)                                                        \
-    F(u64, round, 0, UINT64_MAX)                                                                   \
+/* APPEND_REQUEST: a heartbeat is one without entries. round counts the leader's heartbeat rounds
+ * and comes back in the response. */
+#define OCTO_MESSAGE_APPEND_REQUEST_FIELDS(F)   \
+    F(u64, prev_index, 0, OCTO_WIRE_NUMBER_MAX) \
+    F(u64, prev_term, 0, OCTO_WIRE_NUMBER_MAX)  \
+    F(u64, commit, 0, OCTO_WIRE_NUMBER_MAX)     \
+    F(u64, round, 0, UINT64_MAX)                \
     F(u32, entry_count, 0, 65536)
 
 /* APPEND_RESPONSE: granted: `index` is the last one that matches the leader and is durable here;
- * hint_index is the last one that matches, durable or not: it need not be sent again. hint_term is 0.
- * Refused: `index` is the refused prev_index; hint_index and hint_term say where to try next (the
- * follower's last index at or below prev_index whose term may match, and its term). */
-#define OCTO_MESSAGE_APPEND_RESPONSE_FIELDS(F)                                                     \
-    F(u8, granted, 0, 1)                                                                           \
-    F(u64, index, 0, OCTO_WIRE_NUMBER_MAX)                                                         \
-    F(u64, hint_index, 0, OCTO_WIRE_NUMBER_MAX)                                                    \
-    F(u64, hint_term, 0, OCTO_WIRE_NUMBER_MAX)                                                     \
+ * hint_index is the last one that matches, durable or not: it need not be sent again. hint_term is
+ * 0. Refused: `index` is the refused prev_index; hint_index and hint_term say where to try next
+ * (the follower's last index at or below prev_index whose term may match, and its term). */
+#define OCTO_MESSAGE_APPEND_RESPONSE_FIELDS(F)  \
+    F(u8, granted, 0, 1)                        \
+    F(u64, index, 0, OCTO_WIRE_NUMBER_MAX)      \
+    F(u64, hint_index, 0, OCTO_WIRE_NUMBER_MAX) \
+    F(u64, hint_term, 0, OCTO_WIRE_NUMBER_MAX)  \
     F(u64, round, 0, UINT64_MAX)
 
 #endif

@@ -22,9 +22,9 @@ enum octo_message_type {
 };
 
 #define OCTO_MESSAGE_FIELD(type, field, minimum, maximum) octo_wire_##type field;
-#define OCTO_MESSAGE_STRUCT(NAME, name, code)                                                      \
-    struct octo_##name {                                                                           \
-        OCTO_MESSAGE_##NAME##_FIELDS(OCTO_MESSAGE_FIELD)                                           \
+#define OCTO_MESSAGE_STRUCT(NAME, name, code)            \
+    struct octo_##name {                                 \
+        OCTO_MESSAGE_##NAME##_FIELDS(OCTO_MESSAGE_FIELD) \
     };
 OCTO_MESSAGES(OCTO_MESSAGE_STRUCT)
 #undef OCTO_MESSAGE_STRUCT
@@ -46,7 +46,8 @@ struct octo_message {
 
 /* octo_message_encode writes message to out. For APPEND_REQUEST the encoded entries
  * (octo_entry_encode) may already stand at their place, out + octo_message_entries_offset(): then
- * message->entries points there and is not copied. Returns the size, or 0 if capacity is too small. */
+ * message->entries points there and is not copied. Returns the size, or 0 if capacity is too small.
+ */
 uint32_t octo_message_encode(const struct octo_message *message, uint64_t cluster_id, uint8_t *out,
                              uint32_t capacity);
 uint32_t octo_message_entries_offset(void);
@@ -60,14 +61,15 @@ enum octo_err octo_message_decode(const uint8_t *bytes, uint32_t size, uint64_t 
 /* octo_entry_encode appends one entry at out; returns its size, or 0 if it does not fit. */
 uint32_t octo_entry_encode(const struct octo_entry *entry, uint8_t *out, uint32_t capacity);
 
-/* octo_entry_decode reads the entry at bytes and sets *used; index and chain are 0, and the caller's
- * to fill in. The command points into bytes. TRUNCATED or MALFORMED: *used is 0, *entry undefined. */
+/* octo_entry_decode reads the entry at bytes and sets *used; index and chain are 0, and the
+ * caller's to fill in. The command points into bytes. TRUNCATED or MALFORMED: *used is 0, *entry
+ * undefined. */
 enum octo_err octo_entry_decode(const uint8_t *bytes, uint32_t size, struct octo_entry *entry,
                                 uint32_t *used) OCTO_MUST_USE;
 
 /* octo_message_peek reads type, from, to, term and the message's main index (last_index, prev_index
- * or index; 0 if it has none) of a message of the sender's own making, without the checksum. False if
- * it is too short or of no known type. For hosts and tools, which name messages by these. */
+ * or index; 0 if it has none) of a message of the sender's own making, without the checksum. False
+ * if it is too short or of no known type. For hosts and tools, which name messages by these. */
 struct octo_message_name {
     enum octo_message_type type;
     octo_node_id from;

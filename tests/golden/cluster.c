@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define NODES_MAX    5u
-#define FLIGHT_MAX   256u
-#define DISK_QUEUE   64u
-#define ARENA_BYTES  (32u << 20)
+#define NODES_MAX   5u
+#define FLIGHT_MAX  256u
+#define DISK_QUEUE  64u
+#define ARENA_BYTES (32u << 20)
 
 struct flight {
     octo_node_id from, to;
@@ -207,7 +207,8 @@ void cluster_open(uint32_t node_count, uint32_t entries_max, FILE *out)
     }
     uint32_t items = 0, bytes = 0;
     octo_effects_limits(&cluster.members[1].config, &items, &bytes);
-    cluster.effects.items = must(octo_arena_alloc(&cluster.arena, items * sizeof(struct octo_effect)));
+    cluster.effects.items =
+        must(octo_arena_alloc(&cluster.arena, items * sizeof(struct octo_effect)));
     cluster.effects.bytes = must(octo_arena_alloc(&cluster.arena, bytes));
     cluster.effects.capacity = items;
     cluster.effects.bytes_capacity = bytes;
@@ -361,7 +362,7 @@ void show(void)
     for (octo_node_id id = 1; id <= cluster.count; id++) {
         struct octo_node_view view;
         octo_node_look(cluster.members[id].node, &view);
-        fprintf(cluster.out, "n%u %-13s term %llu vote %u commit %llu log",  id,
+        fprintf(cluster.out, "n%u %-13s term %llu vote %u commit %llu log", id,
                 cluster.members[id].up ? octo_role_text(view.role) : "down",
                 (unsigned long long)view.term, view.vote, (unsigned long long)view.commit);
         struct octo_entry entry;

@@ -1,8 +1,8 @@
 /* A cluster that does exactly what a script says, and writes down what happens.
  *
- * Nothing moves by itself: the script fires timers, delivers or drops messages, crashes and restarts
- * nodes. Disks are honest and finish at once. What comes out is a text that reads as the story of
- * one episode of Raft; the golden files beside this are those stories.
+ * Nothing moves by itself: the script fires timers, delivers or drops messages, crashes and
+ * restarts nodes. Disks are honest and finish at once. What comes out is a text that reads as the
+ * story of one episode of Raft; the golden files beside this are those stories.
  */
 #ifndef OCTO_TESTS_GOLDEN_CLUSTER_H
 #define OCTO_TESTS_GOLDEN_CLUSTER_H
@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-/* cluster_open starts node_count nodes (up to 5) that write their story to out. A leader puts at most
- * entries_max entries into one message. */
+/* cluster_open starts node_count nodes (up to 5) that write their story to out. A leader puts at
+ * most entries_max entries into one message. */
 void cluster_open(uint32_t node_count, uint32_t entries_max, FILE *out);
 void cluster_close(void);
 
@@ -27,8 +27,8 @@ void timeout(octo_node_id node);
 void elapse(void);
 
 /* deliver hands over the oldest message in flight from one node to another; deliver_all hands over
- * everything, oldest first, until nothing is in flight. drop loses all that is in flight between two
- * nodes, in that direction; drop_all loses everything in flight. */
+ * everything, oldest first, until nothing is in flight. drop loses all that is in flight between
+ * two nodes, in that direction; drop_all loses everything in flight. */
 void deliver(octo_node_id from, octo_node_id to);
 void deliver_all(void);
 void drop(octo_node_id from, octo_node_id to);

@@ -16,11 +16,13 @@ static void elect(octo_node_id node)
 static void election(void)
 {
     cluster_open(3, 64, stdout);
-    say("Nobody leads. n1's timer is the first to run out: it asks whether it could win (pre-vote),");
+    say("Nobody leads. n1's timer is the first to run out: it asks whether it could win "
+        "(pre-vote),");
     say("then votes for itself, makes that vote durable, and only then asks for votes.");
     elect(1);
     show();
-    say("A command is appended, replicated, made durable by a majority, committed, applied, answered.");
+    say("A command is appended, replicated, made durable by a majority, committed, applied, "
+        "answered.");
     set(1, "x", "1");
     deliver_all();
     say("The next heartbeat tells the followers what is committed.");
@@ -124,7 +126,8 @@ static void figure_8(void)
         deliver(1, voter);
         deliver(voter, 1);
     }
-    say("n1 finds where n3's log ends and sends entry 2. Now it is on n1, n2 and n3, a majority, but");
+    say("n1 finds where n3's log ends and sends entry 2. Now it is on n1, n2 and n3, a majority, "
+        "but");
     say("of an older term than n1's: it must not be committed by counting.");
     deliver(1, 3);
     deliver(3, 1);
@@ -177,8 +180,8 @@ static const struct {
     const char *name;
     void (*run)(void);
 } episodes[] = {
-    {"election", election},   {"split-vote", split_vote},   {"log-repair", log_repair},
-    {"figure-8", figure_8},   {"restart", restart_episode},
+    {"election", election}, {"split-vote", split_vote},   {"log-repair", log_repair},
+    {"figure-8", figure_8}, {"restart", restart_episode},
 };
 
 int main(int argc, char **argv)

@@ -52,7 +52,7 @@ struct chances {
     uint32_t lost_ppm;
     uint32_t doubled_ppm;
     uint32_t slow_ppm;
-    octo_time_ns disk_ns; /* an operation's time, at most */
+    octo_time_ns disk_ns;  /* an operation's time, at most */
     octo_time_ns chaos_ns; /* between two strokes of fate; 0: none */
     uint32_t disk_fails_ppm;
     uint32_t nerves_ppm; /* a crash at a turning point, before anybody hears of it */
@@ -210,8 +210,7 @@ static inline void client_answer(struct cluster *cluster, octo_node_id id,
 
     const uint64_t position = octo_get_u64(effect->reply.result);
     judge_rule(judge, id, effect->reply.size == 8 && position < CLUSTER_POSITIONS, "odd result");
-    judge_rule(judge, id,
-               cluster->positions[position] == 0 || cluster->positions[position] == name,
+    judge_rule(judge, id, cluster->positions[position] == 0 || cluster->positions[position] == name,
                "exactly once: two commands took effect at one position");
     cluster->positions[position] = name;
     if (!client->waiting || client->sequence != effect->reply.sequence)

@@ -79,8 +79,8 @@ static inline void judge_vote(struct judge *judge, octo_node_id id, octo_term te
 
     judge_rule(judge, id, own->saved_term == term && own->saved_vote == vote,
                "K3: a vote was used before it was saved");
-    judge_rule(judge, id, term > own->promised_term || own->promised_vote == 0 ||
-                              own->promised_vote == vote,
+    judge_rule(judge, id,
+               term > own->promised_term || own->promised_vote == 0 || own->promised_vote == vote,
                "vote once: two votes in one term");
     judge_rule(judge, id, term >= own->promised_term, "a vote in an old term");
     own->promised_term = term;
@@ -129,8 +129,8 @@ static inline void judge_ready(struct judge *judge, octo_node_id id, const struc
     own->saved_term = term;
     own->saved_vote = vote;
     judge_rule(judge, id, term >= own->promised_term, "recovery: a promised term is forgotten");
-    judge_rule(judge, id, term > own->promised_term || own->promised_vote == 0 ||
-                              vote == own->promised_vote,
+    judge_rule(judge, id,
+               term > own->promised_term || own->promised_vote == 0 || vote == own->promised_vote,
                "recovery: a promised vote is forgotten");
     judge_rule(judge, id, judge_chain(node, own->acked) == own->acked_chain,
                "recovery: an acknowledged entry is lost");

@@ -1,4 +1,5 @@
-/* One seed of the consensus sweep: chaos first, then quiet, in which everything must come to rest. */
+/* One seed of the consensus sweep: chaos first, then quiet, in which everything must come to rest.
+ */
 #ifndef OCTO_TESTS_RAFT_SWEEP_H
 #define OCTO_TESTS_RAFT_SWEEP_H
 

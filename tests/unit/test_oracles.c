@@ -224,6 +224,34 @@ Test(oracles, a_leader_without_a_committed_entry)
     rig_broke(LEADER_COMPLETENESS);
 }
 
+/* The grants of term 2 come late: by then term 3 has committed, and need not be in that log. */
+Test(oracles, a_late_winner_of_an_older_term)
+{
+    steady();
+    rig_vote(3, 2, 3);
+    rig.nodes[3].view.role = OCTO_ROLE_CANDIDATE;
+    rig_request_vote(3, 2, 2);
+    cr_assert(rig_step(3));
+    rig.nodes[3].view.last = 0;
+    rig_vote(2, 2, 3);
+    rig_grant(2, 3, 2);
+    cr_assert(rig_step(2)); /* wrong of n2, but not seen yet */
+    rig.nodes[1].view.role = OCTO_ROLE_FOLLOWER;
+    cr_assert(rig_elect(1, 3, N(2)));
+    rig_append(1, 4, 3, NULL);
+    cr_assert(rig_step(1));
+    rig_store(1);
+    cr_assert(rig_replicate(1, 2, 4));
+    rig_commit(1, 4);
+    cr_assert(rig_step(1));
+    for (octo_index i = 1; i <= 3; i++)
+        rig_put(3, &rig.nodes[1].entries[i]);
+    cr_assert(rig_step(3));
+    rig.nodes[3].view.role = OCTO_ROLE_LEADER;
+    cr_assert(rig_step(3), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig_close();
+}
+
 /* n3 is elected first; then the deposed n1 learns that it had committed what n3 lacks. */
 Test(oracles, a_leader_that_lacks_what_its_predecessor_commits_late)
 {
@@ -456,6 +484,32 @@ Test(oracles, lost_in_a_crash)
     rig_vote_put(rig.disks, 2, 0, rig.nodes[2].generation + 1, 0, 0);
     cr_assert_not(rig_crash(2));
     rig_broke(DURABLE_ACK);
+}
+
+/* What was acknowledged to a leader that is no more goes when the next one replaces it. */
+Test(oracles, a_promise_ends_when_a_leader_replaces_the_entry)
+{
+    steady();
+    rig_append(1, 4, 1, "four");
+    cr_assert(rig_step(1));
+    cr_assert(rig_replicate(1, 3, 4));
+    cr_assert(rig_elect(2, 2, N(1)));
+    rig_append(2, 4, 2, NULL);
+    cr_assert(rig_step(2));
+    cr_assert(rig_replicate(2, 3, 4));
+    cr_assert(rig_crash(3), "%s", octo_oracles_verdict(rig.oracles)->why);
+    cr_assert(rig_boot(3));
+
+    rig_append(2, 5, 2, NULL);
+    cr_assert(rig_step(2));
+    cr_assert(rig_replicate(2, 3, 5));
+    rig_vote(3, 3, 0);
+    rig_append(3, 5, 3, NULL);
+    cr_assert(rig_step(3));
+    cr_assert(rig_crash(3), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig.nodes[3].view.last = 4;
+    cr_assert(rig_boot(3), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig_close();
 }
 
 Test(oracles, changed_behind_the_oracles_back)
