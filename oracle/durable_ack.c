@@ -134,6 +134,14 @@ static void append_promised(struct octo_oracles *oracles, const struct oracle_st
     log_promised(oracles, step, index, "acknowledges");
     if (oracles->stopped)
         return;
+    const octo_index verified = node->verified_term == term ? node->verified : 0;
+    if (index > verified) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u acknowledges index %" PRIu64 " in term %" PRIu64
+                     ", whose leader has verified its log up to %" PRIu64 " only",
+                     node->id, index, term, verified);
+        return;
+    }
     ballot_refresh(oracles, step);
     if (!node->ballot.known || node->ballot.term < term) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
@@ -161,12 +169,14 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
                      step->node->id, effect->send.to, term);
         return;
     }
-    if (type == OCTO_MESSAGE_VOTE_REQUEST)
+    if (type == OCTO_MESSAGE_VOTE_REQUEST) {
         vote_promised(oracles, step, term, step->node->id);
-    else if (type == OCTO_MESSAGE_VOTE_RESPONSE)
+        oracle_candidate_says(oracles, step, bytes);
+    } else if (type == OCTO_MESSAGE_VOTE_RESPONSE) {
         vote_promised(oracles, step, term, effect->send.to);
-    else
+    } else {
         append_promised(oracles, step, term, octo_get_u64(bytes + ORACLE_RESPONSE_INDEX));
+    }
 }
 
 /* ---- Afterwards ---------------------------------------------------------------------------- */

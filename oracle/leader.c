@@ -79,3 +79,36 @@ void oracle_leaders_complete(struct octo_oracles *oracles, octo_term term, octo_
             complete_up_to(oracles, node, node->term, index);
     }
 }
+
+/* ---- Elections ----------------------------------------------------------------------------- */
+
+void oracle_candidate_says(struct octo_oracles *oracles, const struct oracle_step *step,
+                           const uint8_t *request)
+{
+    const struct oracle_log *log = &step->node->log;
+    const octo_index index = octo_get_u64(request + ORACLE_VOTE_LAST_INDEX);
+    const octo_term term = octo_get_u64(request + ORACLE_VOTE_LAST_TERM);
+
+    if (index == log->last && term == oracle_log_term(log, log->last))
+        return;
+    oracle_break(oracles, OCTO_PROPERTY_LEADER_COMPLETENESS,
+                 "n%u asks for votes with a log up to index %" PRIu64 " (term %" PRIu64
+                 "), but its log ends at %" PRIu64 " (term %" PRIu64 ")",
+                 step->node->id, index, term, log->last, oracle_log_term(log, log->last));
+}
+
+void oracle_voter_decides(struct octo_oracles *oracles, const struct oracle_step *step,
+                          const uint8_t *request)
+{
+    const struct oracle_log *log = &step->node->log;
+    const octo_index index = octo_get_u64(request + ORACLE_VOTE_LAST_INDEX);
+    const octo_term term = octo_get_u64(request + ORACLE_VOTE_LAST_TERM);
+    const octo_term own = oracle_log_term(log, log->last);
+
+    if (term > own || (term == own && index >= log->last))
+        return;
+    oracle_break(oracles, OCTO_PROPERTY_LEADER_COMPLETENESS,
+                 "n%u votes for n%u, whose log up to index %" PRIu64 " (term %" PRIu64
+                 ") is behind its own, up to %" PRIu64 " (term %" PRIu64 ")",
+                 step->node->id, step->view.vote, index, term, log->last, own);
+}

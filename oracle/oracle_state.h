@@ -132,6 +132,7 @@ struct oracle_node {
 
     /* Of this incarnation, as of the last step. */
     octo_term term;
+    octo_node_id voted; /* in this term, as it says */
     octo_index commit;
     octo_index applied;
     struct oracle_log log;
@@ -277,6 +278,9 @@ enum {
     ORACLE_REQUEST_PREV_TERM = 48,
     ORACLE_REQUEST_ENTRY_COUNT = 72,
     ORACLE_REQUEST_BYTES = 76,
+    ORACLE_VOTE_LAST_INDEX = 40, /* VOTE_REQUEST */
+    ORACLE_VOTE_LAST_TERM = 48,
+    ORACLE_VOTE_BYTES = 56,
 };
 
 static inline struct oracle_committed *oracle_committed_at(const struct octo_oracles *oracles,
@@ -329,6 +333,14 @@ void oracle_log_changes(struct octo_oracles *oracles, const struct oracle_step *
  * terms above `term`, which `index` was committed in. */
 void oracle_leader_complete(struct octo_oracles *oracles, const struct oracle_step *step);
 void oracle_leaders_complete(struct octo_oracles *oracles, octo_term term, octo_index index);
+
+/* What completeness rests on (section 5.4.1). oracle_candidate_says: a VOTE_REQUEST that leaves
+ * tells where the log ends. oracle_voter_decides: a node gives its vote to the sender of the
+ * VOTE_REQUEST that it has just taken, whose log is not behind its own. */
+void oracle_candidate_says(struct octo_oracles *oracles, const struct oracle_step *step,
+                           const uint8_t *request);
+void oracle_voter_decides(struct octo_oracles *oracles, const struct oracle_step *step,
+                          const uint8_t *request);
 
 /* ---- commit.c ------------------------------------------------------------------------------ */
 

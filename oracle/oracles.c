@@ -205,6 +205,7 @@ static void node_stop(struct oracle_node *node)
     node->leading = false;
     node->led = 0;
     node->term = 0;
+    node->voted = 0;
     node->commit = 0;
     node->applied = 0;
     node->verified_term = 0;
@@ -268,10 +269,20 @@ static void role_follow(struct octo_oracles *oracles, const struct oracle_step *
     }
 }
 
-static bool input_is_append(const struct octo_event *input)
+/* What a message that the node took means for what it may do. */
+static void message_follow(struct octo_oracles *oracles, const struct oracle_step *step)
 {
-    return input->kind == OCTO_EVENT_MESSAGE && input->message.size >= ORACLE_REQUEST_BYTES &&
-           input->message.bytes[ORACLE_MESSAGE_TYPE] == OCTO_MESSAGE_APPEND_REQUEST;
+    const struct oracle_node *node = step->node;
+    const uint8_t *bytes = step->seen->input->message.bytes;
+    const uint32_t size = step->seen->input->message.size;
+
+    if (size >= ORACLE_REQUEST_BYTES && bytes[ORACLE_MESSAGE_TYPE] == OCTO_MESSAGE_APPEND_REQUEST)
+        oracle_verify(step);
+    if (size < ORACLE_VOTE_BYTES || bytes[ORACLE_MESSAGE_TYPE] != OCTO_MESSAGE_VOTE_REQUEST)
+        return;
+    const bool decided = node->term != step->view.term || node->voted != step->view.vote;
+    if (decided && step->view.vote == octo_get_u32(bytes + ORACLE_MESSAGE_FROM))
+        oracle_voter_decides(oracles, step, bytes);
 }
 
 static void node_follow(struct octo_oracles *oracles, const struct oracle_step *step,
@@ -282,13 +293,14 @@ static void node_follow(struct octo_oracles *oracles, const struct oracle_step *
     log_follow(oracles, step, found);
     if (oracles->stopped)
         return;
-    if (input_is_append(step->seen->input))
-        oracle_verify(step);
+    if (step->seen->input->kind == OCTO_EVENT_MESSAGE)
+        message_follow(oracles, step);
     role_follow(oracles, step);
     if (oracles->stopped)
         return;
     oracle_commit(oracles, step, found->ready != NULL);
     node->term = step->view.term;
+    node->voted = step->view.vote;
     node->leading = step->view.role == OCTO_ROLE_LEADER;
 }
 

@@ -268,9 +268,10 @@ static void dump_disk(struct dump *dump, const struct octo_simdisk *disk)
         stats->reads, stats->writes, stats->syncs, stats->sectors_lost, stats->sectors_kept,
         stats->sectors_torn);
     dump_line(dump);
-    for (uint8_t kind = OCTO_FILE_IDENTITY; kind <= OCTO_FILE_SNAPSHOT; kind++) {
+    for (uint32_t kind = OCTO_FILE_IDENTITY; kind <= OCTO_FILE_SNAPSHOT; kind++) {
+        const struct octo_file file = {.kind = (uint8_t)kind};
         uint64_t size = 0;
-        if (!octo_simdisk_durable_size(disk, (struct octo_file){.kind = kind}, &size))
+        if (!octo_simdisk_durable_size(disk, file, &size))
             continue;
         add(&dump->line, "  durable %s size=%" PRIu64,
             octo_file_kind_text((enum octo_file_kind)kind), size);

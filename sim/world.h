@@ -222,7 +222,7 @@ void shape_links(const struct octo_world *world, enum octo_fault shape, uint64_t
 /* clients.c */
 bool clients_create(struct octo_world *world);
 void clients_begin(struct octo_world *world);
-void clients_item(struct octo_world *world, uint32_t client, uint64_t generation);
+void clients_item(struct octo_world *world, uint32_t number, uint64_t generation);
 void clients_request_arrives(struct octo_world *world, uint32_t slot);
 void clients_reply(struct octo_world *world, octo_node_id from, const struct octo_effect *effect);
 void clients_reply_arrives(struct octo_world *world, uint32_t slot);

@@ -17,6 +17,8 @@ static octo_index majority_match(const struct octo_raft *raft)
     octo_index sorted[OCTO_NODES_MAX]; /* falling */
     const uint32_t count = raft->config->node_count;
 
+    octo_assert(count >= 1);
+    octo_assert(count <= OCTO_NODES_MAX);
     for (uint32_t i = 0; i < count; i++) {
         const bool self = i + 1 == raft->config->node_id;
         const octo_index match = self ? octo_wal_durable(raft->wal) : raft->peers[i].match;

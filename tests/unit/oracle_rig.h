@@ -96,9 +96,22 @@ static inline void rig_send(struct octo_message message, octo_node_id from, octo
     };
 }
 
+static inline struct octo_message rig_vote_request(octo_node_id from, octo_term term)
+{
+    const struct octo_node *node = &rig.nodes[from];
+    const octo_index last = node->view.last;
+
+    return (struct octo_message){
+        .type = OCTO_MESSAGE_VOTE_REQUEST,
+        .from = from,
+        .term = term,
+        .vote_request = {.last_index = last, .last_term = last == 0 ? 0 : node->entries[last].term},
+    };
+}
+
 static inline void rig_request_vote(octo_node_id from, octo_node_id to, octo_term term)
 {
-    rig_send((struct octo_message){.type = OCTO_MESSAGE_VOTE_REQUEST, .term = term}, from, to);
+    rig_send(rig_vote_request(from, term), from, to);
 }
 
 static inline void rig_grant(octo_node_id from, octo_node_id to, octo_term term)
@@ -179,6 +192,22 @@ static inline bool rig_step_append(octo_node_id id, octo_node_id from, octo_inde
         .entries = entries,
         .entries_bytes = used,
     };
+    const struct octo_event input = {
+        .kind = OCTO_EVENT_MESSAGE,
+        .message = {.bytes = bytes,
+                    .size = octo_message_encode(&message, RIG_CLUSTER, bytes, sizeof bytes)},
+    };
+    cr_assert_gt(input.message.size, 0);
+    return rig_step_with(id, &input);
+}
+
+/* rig_step_vote: the step took a vote request of `from`. */
+static inline bool rig_step_vote(octo_node_id id, octo_node_id from, octo_term term)
+{
+    static uint8_t bytes[128];
+    struct octo_message message = rig_vote_request(from, term);
+
+    message.to = id;
     const struct octo_event input = {
         .kind = OCTO_EVENT_MESSAGE,
         .message = {.bytes = bytes,

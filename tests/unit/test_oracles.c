@@ -232,7 +232,6 @@ Test(oracles, a_late_winner_of_an_older_term)
     rig.nodes[3].view.role = OCTO_ROLE_CANDIDATE;
     rig_request_vote(3, 2, 2);
     cr_assert(rig_step(3));
-    rig.nodes[3].view.last = 0;
     rig_vote(2, 2, 3);
     rig_grant(2, 3, 2);
     cr_assert(rig_step(2)); /* wrong of n2, but not seen yet */
@@ -299,6 +298,40 @@ Test(oracles, an_entry_of_an_older_term_committed_by_counting)
     cr_assert(rig_replicate(1, 3, 1));
     rig_commit(1, 1);
     cr_assert_not(rig_step(1));
+    rig_broke(LEADER_COMPLETENESS);
+}
+
+/* ---- What completeness rests on ----------------------------------------------------------------
+ */
+
+Test(oracles, a_candidate_that_lies_about_its_log)
+{
+    static const struct {
+        octo_index last_index;
+        octo_term last_term;
+    } lies[] = {{3, 2}, {4, 1}, {2, 1}, {0, 0}};
+
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        steady();
+        rig_vote(2, 2, 2);
+        struct octo_message request = rig_vote_request(2, 2);
+        request.vote_request.last_index = lies[i].last_index;
+        request.vote_request.last_term = lies[i].last_term;
+        rig_send(request, 2, 3);
+        cr_assert_not(rig_step(2), "%zu", i);
+        rig_broke(LEADER_COMPLETENESS);
+    }
+}
+
+Test(oracles, a_vote_for_a_log_that_is_behind)
+{
+    steady();
+    rig_vote(2, 2, 1);
+    cr_assert(rig_step_vote(2, 1, 2));
+    rig_vote(2, 3, 0);
+    cr_assert(rig_step_vote(2, 3, 3)); /* no vote */
+    rig_vote(2, 3, 3);
+    cr_assert_not(rig_step_vote(2, 3, 3));
     rig_broke(LEADER_COMPLETENESS);
 }
 
@@ -470,6 +503,15 @@ Test(oracles, acknowledged_beyond_the_log_or_in_an_unsaved_term)
     rig_broke(DURABLE_ACK);
 }
 
+Test(oracles, acknowledged_but_not_verified)
+{
+    steady();
+    rig_vote(2, 2, 0); /* the new leader has not shown itself */
+    rig_ack(2, 3, 2, 3);
+    cr_assert_not(rig_step(2));
+    rig_broke(DURABLE_ACK);
+}
+
 Test(oracles, lost_in_a_crash)
 {
     steady();
@@ -529,40 +571,7 @@ Test(oracles, forgotten_in_a_restart)
     rig_broke(DURABLE_ACK);
 }
 
-/* ---- Replies and the world's own verdicts -----------------------------------------------------
- */
-
-Test(oracles, answered_before_it_is_committed)
-{
-    steady();
-    rig_append(1, 4, 1, "four");
-    cr_assert(rig_step(1));
-    rig_reply(7, 4);
-    cr_assert_not(rig_step(1));
-    rig_broke(NO_LOST_WRITE);
-}
-
-Test(oracles, the_first_break_counts)
-{
-    steady();
-    octo_oracles_break(rig.oracles, OCTO_PROPERTY_LIVENESS, rig.event, "no %s", "leader");
-    octo_oracles_break(rig.oracles, OCTO_PROPERTY_BOUNDED, 99, "never seen");
-    cr_assert_str_eq(octo_oracles_verdict(rig.oracles)->why, "no leader");
-    rig.nodes[1].view.commit = 1;
-    rig.event--;
-    cr_assert_not(rig_step(1));
-    rig_broke(LIVENESS);
-}
-
-Test(oracles, names)
-{
-    for (int i = 1; i < OCTO_PROPERTY_COUNT; i++) {
-        cr_assert_str_neq(octo_property_text((enum octo_property)i), "unknown");
-        cr_assert_gt(strlen(octo_property_what((enum octo_property)i)), 10);
-    }
-    cr_assert_str_eq(octo_property_text(OCTO_PROPERTY_VOTE_ONCE), "vote-once");
-    cr_assert_str_eq(octo_property_text(OCTO_PROPERTY_COUNT), "unknown");
-}
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 Test(oracles, full_memory_is_undecided)
 {

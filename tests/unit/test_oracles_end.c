@@ -350,3 +350,40 @@ Test(oracles_end, a_copied_world_goes_on_as_before)
     holds();
     free(copy);
 }
+
+/* ---- Replies, and the world's own verdicts -----------------------------------------------------
+ */
+
+Test(oracles_end, answered_before_it_is_committed)
+{
+    begin();
+    cr_assert(rig_step(1));
+    rig_append(1, 2, 1, "two");
+    cr_assert(rig_step(1));
+    rig_reply(7, 2);
+    cr_assert_not(rig_step(1));
+    rig_broke(NO_LOST_WRITE);
+}
+
+Test(oracles_end, the_first_break_counts)
+{
+    begin();
+    cr_assert(rig_step(1));
+    octo_oracles_break(rig.oracles, OCTO_PROPERTY_LIVENESS, rig.event, "no %s", "leader");
+    octo_oracles_break(rig.oracles, OCTO_PROPERTY_BOUNDED, 99, "never seen");
+    cr_assert_str_eq(octo_oracles_verdict(rig.oracles)->why, "no leader");
+    rig.nodes[1].view.commit = 1;
+    rig.event--;
+    cr_assert_not(rig_step(1));
+    rig_broke(LIVENESS);
+}
+
+Test(oracles_end, names)
+{
+    for (int i = 1; i < OCTO_PROPERTY_COUNT; i++) {
+        cr_assert_str_neq(octo_property_text((enum octo_property)i), "unknown");
+        cr_assert_gt(strlen(octo_property_what((enum octo_property)i)), 10);
+    }
+    cr_assert_str_eq(octo_property_text(OCTO_PROPERTY_VOTE_ONCE), "vote-once");
+    cr_assert_str_eq(octo_property_text(OCTO_PROPERTY_COUNT), "unknown");
+}

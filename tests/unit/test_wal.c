@@ -187,6 +187,8 @@ Test(wal, schedules)
     for (size_t i = 0; one == NULL && i < sizeof expected_marks / sizeof expected_marks[0]; i++)
         cr_assert(world->marks[expected_marks[i]] > 0, "never seen: %s",
                   octo_mark_text(expected_marks[i]));
+    /* Crashes and errors alone never cost a marked record one of its two copies. */
+    cr_assert(world->marks[OCTO_MARK_TOPIC_REPAIRED] == 0);
     cr_assert(readies >= 2 * count, "only %llu recoveries", (unsigned long long)readies);
     world_free(world);
 }
