@@ -18,6 +18,17 @@
 /* Of the node itself: REFUSE, READY, HALT, the HALT effect, and one reply to a request. */
 #define NODE_ITEMS 5u
 
+#define PROPOSALS 128u /* a power of two */
+
+/* A command that this leader has put into its log: a retry of it need not be appended again, the
+ * answer comes when it is applied. One slot for many clients; what is forgotten is appended twice,
+ * and applied once all the same (thesis 6.3). */
+struct proposal {
+    octo_client_id client;
+    uint64_t sequence;
+    octo_term term; /* led by this node; 0: the slot is free */
+};
+
 struct octo_node {
     struct octo_config config;
     struct octo_raft raft;
@@ -30,6 +41,7 @@ struct octo_node {
     octo_time_ns now; /* of the last event */
     bool booted;
     uint32_t marks[OCTO_MARK_COUNT];
+    struct proposal proposals[PROPOSALS];
 };
 
 /* ---- Memory and limits --------------------------------------------------------------------- */
@@ -247,6 +259,18 @@ static struct outcome request_judge(struct octo_node *node, struct octo_step *st
         outcome.status = OCTO_ERR_SESSIONS_FULL;
         return outcome;
     }
+    struct proposal *proposal = &node->proposals[event->request.client % PROPOSALS];
+    const struct proposal asked = {
+        .client = event->request.client,
+        .sequence = event->request.sequence,
+        .term = octo_wal_term(node->wal),
+    };
+    if (proposal->client == asked.client && proposal->sequence == asked.sequence &&
+        proposal->term == asked.term) {
+        octo_step_mark(step, OCTO_MARK_DUPLICATE_COMMAND);
+        *appended = true;
+        return outcome;
+    }
     const struct octo_entry command = {
         .kind = OCTO_ENTRY_COMMAND,
         .client = event->request.client,
@@ -256,6 +280,8 @@ static struct outcome request_judge(struct octo_node *node, struct octo_step *st
     };
     outcome.status = octo_raft_propose(&node->raft, step, &command);
     *appended = outcome.status == OCTO_ERR_OK;
+    if (*appended)
+        *proposal = asked;
     if (outcome.status == OCTO_ERR_FULL)
         octo_step_mark(step, OCTO_MARK_LOG_FULL);
     return outcome;

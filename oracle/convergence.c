@@ -54,10 +54,9 @@ static bool position_converges(struct octo_oracles *oracles, octo_node_id id,
 
 static void digest_broken(struct octo_oracles *oracles, octo_node_id id, uint64_t digest)
 {
-    uint64_t twice = 0;
-    octo_index repeated = 0;
+    const octo_index repeated = oracle_replay_again(oracles, *oracles->arena, digest);
 
-    if (oracle_replay_twice(oracles, *oracles->arena, &twice, &repeated) && twice == digest) {
+    if (repeated != 0) {
         const struct oracle_committed *again = oracle_committed_at(oracles, repeated);
         oracle_break(
             oracles, OCTO_PROPERTY_EXACTLY_ONCE,

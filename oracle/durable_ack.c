@@ -107,6 +107,12 @@ static void vote_promised(struct octo_oracles *oracles, const struct oracle_step
                      ballot->known ? "" : " (unreadable)");
         return;
     }
+    if (ballot->copies < 2) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u votes for n%u in term %" PRIu64 ", but only one copy of that is durable",
+                     node->id, candidate, term);
+        return;
+    }
     promised(oracles, node, term);
     if (term < node->vote_term)
         return;

@@ -46,6 +46,7 @@ struct oracle_ballot oracle_vote_read(const struct octo_oracles *oracles, octo_n
             any = true;
             if (!newest.known || ballot.generation > newest.generation)
                 newest = ballot;
+            newest.copies += ballot.generation == newest.generation;
         }
         readable = readable && any;
     }

@@ -119,7 +119,8 @@ struct oracle_ballot {
     uint64_t generation;
     octo_term term;
     octo_node_id vote;
-    bool known; /* false: no vote file, or both copies of a pair are damaged */
+    uint32_t copies; /* valid ones of this generation */
+    bool known;      /* false: no vote file, or both copies of a pair are damaged */
 };
 
 #define ORACLE_TOPICS 2u
@@ -440,10 +441,10 @@ struct oracle_ballot oracle_vote_read(const struct octo_oracles *oracles, octo_n
  * there was no memory for it (the verdict is then undecided). Scratch is the arena's free end. */
 bool oracle_replay(struct octo_oracles *oracles, struct octo_arena scratch, uint64_t *digest);
 
-/* oracle_replay_twice gives the digest that follows if every occurrence of a command takes effect;
- * false if none occurs twice, or if there was no memory. *repeated is an index where one does. */
-bool oracle_replay_twice(struct octo_oracles *oracles, struct octo_arena scratch, uint64_t *digest,
-                         octo_index *repeated);
+/* oracle_replay_again: an index with a repeated command, if digest is the one that follows when
+ * such commands take effect again; else 0. */
+octo_index oracle_replay_again(struct octo_oracles *oracles, struct octo_arena scratch,
+                               uint64_t digest);
 
 /* ---- client_history.c ---------------------------------------------------------------------- */
 

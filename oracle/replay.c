@@ -12,9 +12,17 @@ struct session {
     uint64_t sequence;     /* of the last command that took effect */
 };
 
+/* What a command that stands in the log again does. */
+enum rule {
+    RULE_ONCE = 1,   /* nothing: as it should be */
+    RULE_NEWEST = 2, /* it takes effect again if it is its session's newest */
+    RULE_ALWAYS = 3, /* it takes effect again in any case */
+    RULE_COUNT = 4,
+};
+
 struct replay {
     struct octo_oracles *oracles;
-    bool twice; /* every occurrence takes effect */
+    enum rule rule;
 
     struct octo_machine_context context;
     struct octo_buffer result;
@@ -27,7 +35,8 @@ struct replay {
     octo_index *effects; /* of each operation: where it first took effect, 0 if nowhere */
 
     uint32_t different;  /* an operation that was told another result, or NOBODY */
-    bool explained;      /* its result is that of a later occurrence */
+    uint32_t suspect;    /* an operation whose result is to be explained, or NOBODY */
+    bool explained;      /* it is */
     octo_index repeated; /* an index that holds a command again, 0 if none */
 };
 
@@ -87,12 +96,13 @@ static bool machine_make(struct replay *replay, struct octo_arena *scratch)
     return config->machine->init(&replay->context) == OCTO_ERR_OK;
 }
 
-static bool replay_make(struct replay *replay, struct octo_oracles *oracles, bool twice,
+static bool replay_make(struct replay *replay, struct octo_oracles *oracles, enum rule rule,
                         struct octo_arena *scratch)
 {
     const uint32_t count = oracles->operation_count;
 
-    *replay = (struct replay){.oracles = oracles, .twice = twice, .different = NOBODY};
+    *replay =
+        (struct replay){.oracles = oracles, .rule = rule, .different = NOBODY, .suspect = NOBODY};
     replay->sessions_capacity = capacity_for(oracles->clients.count);
     replay->operations_capacity = capacity_for(count);
     const size_t sessions_bytes = replay->sessions_capacity * sizeof *replay->sessions;
@@ -124,8 +134,10 @@ static bool takes_effect(struct replay *replay, const struct oracle_committed *c
 
     if (fresh && replay->sessions_count == replay->oracles->config.sessions_max)
         return false;
-    if (!fresh && command->sequence <= session->sequence)
-        return replay->twice;
+    if (!fresh && command->sequence < session->sequence)
+        return replay->rule == RULE_ALWAYS;
+    if (!fresh && command->sequence == session->sequence)
+        return replay->rule != RULE_ONCE;
     replay->sessions_count += fresh;
     session->client = command->client;
     session->sequence = command->sequence;
@@ -144,11 +156,10 @@ static void effect_note(struct replay *replay, uint32_t number, octo_index index
     struct octo_oracles *oracles = replay->oracles;
     const struct oracle_operation *operation = oracle_operation_at(oracles, number);
 
-    if (replay->effects[number] != 0) { /* again */
-        replay->explained =
-            replay->explained || (number == replay->different && result_fits(replay, operation));
-        return;
-    }
+    if (number == replay->suspect && result_fits(replay, operation))
+        replay->explained = true;
+    if (replay->effects[number] != 0)
+        return; /* again */
     replay->effects[number] = index;
     if (operation->outcome == ORACLE_FAILED)
         oracle_break(oracles, OCTO_PROPERTY_NO_LOST_WRITE,
@@ -197,21 +208,29 @@ static void commands_apply(struct replay *replay)
 
 /* ---- Judgement ----------------------------------------------------------------------------- */
 
+/* A result that the replay does not give: does it, if commands take effect again? */
 static void different_judge(struct octo_oracles *oracles, const struct replay *once,
                             struct octo_arena scratch)
 {
     const struct oracle_operation *operation = oracle_operation_at(oracles, once->different);
-    struct replay twice;
 
-    if (once->repeated == 0 || !replay_make(&twice, oracles, true, &scratch))
+    for (int rule = RULE_NEWEST; rule < RULE_COUNT && once->repeated != 0; rule++) {
+        struct octo_arena room = scratch;
+        struct replay again;
+        if (!replay_make(&again, oracles, (enum rule)rule, &room))
+            return;
+        again.suspect = once->different;
+        commands_apply(&again);
+        if (!again.explained)
+            continue;
+        oracle_break(
+            oracles, OCTO_PROPERTY_EXACTLY_ONCE,
+            "command %" PRIu64 " of client %" PRIu64 " (entry %" PRIu64
+            ") was told a result that follows only if repeated commands take effect again, "
+            "e.g. at index %" PRIu64,
+            operation->sequence, operation->client, once->effects[once->different], once->repeated);
         return;
-    twice.different = once->different;
-    commands_apply(&twice);
-    if (twice.explained)
-        oracle_break(oracles, OCTO_PROPERTY_EXACTLY_ONCE,
-                     "command %" PRIu64 " of client %" PRIu64
-                     " was told the result of taking effect a second time, after index %" PRIu64,
-                     operation->sequence, operation->client, once->effects[once->different]);
+    }
 }
 
 /* Every operation that returned took effect; *missing is the first that did not, or NOBODY. */
@@ -289,7 +308,7 @@ bool oracle_replay(struct octo_oracles *oracles, struct octo_arena scratch, uint
     struct replay replay;
     uint32_t earlier = NOBODY;
 
-    if (!replay_make(&replay, oracles, false, &scratch)) {
+    if (!replay_make(&replay, oracles, RULE_ONCE, &scratch)) {
         oracle_undecided(oracles, "no memory for the replay of %" PRIu64 " entries",
                          oracles->committed_count);
         return false;
@@ -314,15 +333,17 @@ bool oracle_replay(struct octo_oracles *oracles, struct octo_arena scratch, uint
     return true;
 }
 
-bool oracle_replay_twice(struct octo_oracles *oracles, struct octo_arena scratch, uint64_t *digest,
-                         octo_index *repeated)
+octo_index oracle_replay_again(struct octo_oracles *oracles, struct octo_arena scratch,
+                               uint64_t digest)
 {
-    struct replay replay;
-
-    if (!replay_make(&replay, oracles, true, &scratch))
-        return false;
-    commands_apply(&replay);
-    *digest = oracles->config.machine->digest(&replay.context);
-    *repeated = replay.repeated;
-    return replay.repeated != 0;
+    for (int rule = RULE_NEWEST; rule < RULE_COUNT; rule++) {
+        struct octo_arena room = scratch;
+        struct replay again;
+        if (!replay_make(&again, oracles, (enum rule)rule, &room))
+            return 0;
+        commands_apply(&again);
+        if (again.repeated != 0 && oracles->config.machine->digest(&again.context) == digest)
+            return again.repeated;
+    }
+    return 0;
 }

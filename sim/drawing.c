@@ -50,6 +50,12 @@ enum drawing_item {
     ITEM_CLIENT_CRASH = 34,
     ITEM_CLIENT_DUPLICATE = 35,
     ITEM_FEW_CLIENTS = 36,
+    ITEM_CRASH_ELECTED = 37,
+    ITEM_CRASH_ELECTED_RATE = 38,
+    ITEM_SMALL_MESSAGES = 39,
+    ITEM_APPEND_ENTRIES = 40,
+    ITEM_SHORT_PIPELINE = 41,
+    ITEM_INFLIGHT = 42,
 };
 
 static uint64_t draw_bits(struct octo_world *world, enum drawing_item item, uint64_t identity)
@@ -195,6 +201,18 @@ static void draw_disk(struct octo_world *world)
     drawing->crash_at_io_ppm = (uint32_t)draw_scaled(world, ITEM_CRASH_AT_IO, 100, 3000);
 }
 
+/* Small limits make states that large ones pass over in one step: a log that is half brought up to
+ * date, a window that is full. Limits only go down: the buffers were made for the usual ones. */
+static void draw_limits(struct octo_world *world)
+{
+    struct octo_config *config = &world->config;
+
+    if (draw_chance(world, ITEM_SMALL_MESSAGES, 250000))
+        config->append_entries_max = (uint32_t)draw_between(world, ITEM_APPEND_ENTRIES, 1, 4);
+    if (draw_chance(world, ITEM_SHORT_PIPELINE, 250000))
+        config->inflight_max = (uint32_t)draw_between(world, ITEM_INFLIGHT, 1, 3);
+}
+
 static void draw_windows(struct octo_world *world)
 {
     struct octo_drawing *drawing = &world->drawing;
@@ -206,6 +224,9 @@ static void draw_windows(struct octo_world *world)
     drawing->down_ns = draw_scaled(world, ITEM_DOWN, 5 * OCTO_MS, 1000 * OCTO_MS);
     drawing->cut_ns = draw_scaled(world, ITEM_CUT, 50 * OCTO_MS, 1000 * OCTO_MS);
     drawing->pause_ns = draw_scaled(world, ITEM_PAUSE, 10 * OCTO_MS, 600 * OCTO_MS);
+    if (drawing->on[OCTO_FAULT_POWER_LOSS] && draw_chance(world, ITEM_CRASH_ELECTED, 400000))
+        drawing->crash_elected_ppm =
+            (uint32_t)draw_scaled(world, ITEM_CRASH_ELECTED_RATE, 100000, 700000);
     drawing->clock_offset_ns = draw_scaled(world, ITEM_CLOCK_OFFSET, OCTO_MS, 100 * OCTO_SECOND);
     drawing->clock_drift_ppm = (uint32_t)draw_scaled(world, ITEM_CLOCK_DRIFT, 100, 50000);
 }
@@ -329,6 +350,7 @@ void drawing_make(struct octo_world *world)
     } else {
         draw_network(world);
         draw_disk(world);
+        draw_limits(world);
         draw_windows(world);
         draw_clients(world);
     }

@@ -1,7 +1,9 @@
 /* What a step asked for: sends, disk operations with their chances, replies, traces, a halt. */
 #include "sim/world.h"
 
-#define HALT_PAUSE_NS (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
+#define CRASH_DETAIL_ELECTED 16u /* apart from the schedule's details */
+#define ELECTED_CRASH_NS     (10 * OCTO_MS)
+#define HALT_PAUSE_NS        (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
 
 /* ---- The disk's questions -------------------------------------------------------------------- */
 
@@ -193,6 +195,31 @@ static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct 
     return true;
 }
 
+/* A new leader loses power before, or just after, its first entry has reached anybody: what the
+ * episodes with several short-lived leaders begin with (figure 8). Crash and restart are one
+ * decision. */
+static void crash_elected(struct octo_world *world, octo_node_id id, octo_term term)
+{
+    const struct octo_drawing *const drawing = &world->drawing;
+    if (drawing->crash_elected_ppm == 0 || world->quiet)
+        return;
+    const struct octo_key key = {
+        .purpose = OCTO_DECIDE_CRASH,
+        .detail = CRASH_DETAIL_ELECTED,
+        .actor = (uint8_t)id,
+        .incarnation = world->hosts[id].incarnation,
+        .identity = {term, 0},
+    };
+    const uint64_t bits = world_decide(world, &key);
+    if (!octo_strikes(bits, drawing->crash_elected_ppm))
+        return;
+    const uint64_t when = octo_mix(bits);
+    const octo_time_ns at = world->now + 1 + octo_range(when, ELECTED_CRASH_NS);
+    const octo_time_ns back = at + 1 + octo_range(octo_mix(when), drawing->down_ns + 1);
+    world_at(world, at, OCTO_ITEM_CRASH, id, key.incarnation);
+    world_at(world, back, OCTO_ITEM_START, id, key.incarnation);
+}
+
 static void note_trace(struct octo_world *world, octo_node_id id, const struct octo_trace *trace)
 {
     struct octo_host_node *const host = &world->hosts[id];
@@ -202,6 +229,7 @@ static void note_trace(struct octo_world *world, octo_node_id id, const struct o
         host->halted = false;
     } else if (trace->kind == OCTO_TRACE_ROLE && trace->words[1] == OCTO_ROLE_LEADER) {
         world->elections++;
+        crash_elected(world, id, trace->words[2]);
     }
 }
 

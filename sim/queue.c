@@ -129,6 +129,7 @@ void world_at(struct octo_world *world, octo_time_ns time, enum octo_item_kind k
     case OCTO_ITEM_CLIENT:
     case OCTO_ITEM_SCHEDULE:
     case OCTO_ITEM_FINISH:
+    case OCTO_ITEM_CRASH:
         identity = octo_mix(subject) ^ token;
         break;
     }

@@ -185,6 +185,10 @@ static void world_dispatch(struct octo_world *world, const struct octo_item *ite
     case OCTO_ITEM_FINISH:
         finish_look(world);
         return;
+    case OCTO_ITEM_CRASH:
+        if (host->up && host->incarnation == item->token && !world->quiet)
+            host_stop(world, item->subject, true);
+        return;
     }
     octo_assert(false); /* an item of an unknown kind */
 }

@@ -33,6 +33,7 @@ enum octo_item_kind {
     OCTO_ITEM_REPLY = 8,    /* a node's answer arrives; subject = reply slot */
     OCTO_ITEM_SCHEDULE = 9, /* subject = fault window number, token = what */
     OCTO_ITEM_FINISH = 10,  /* quiet tail: look whether all is well */
+    OCTO_ITEM_CRASH = 11,   /* subject = node: it loses power, token = its incarnation */
 };
 
 struct octo_item {
@@ -57,7 +58,8 @@ struct octo_drawing {
     uint32_t disk_read_error_ppm, disk_write_error_ppm, disk_sync_error_ppm, disk_stall_ppm;
     octo_time_ns disk_latency_ns, disk_jitter_ns, disk_stall_ns;
     uint32_t crash_at_io_ppm;
-    octo_time_ns window_ns; /* fault windows: one decision per kind and window */
+    uint32_t crash_elected_ppm; /* a new leader loses power within a few milliseconds */
+    octo_time_ns window_ns;     /* fault windows: one decision per kind and window */
     uint32_t crash_ppm, partition_ppm, pause_ppm; /* per window */
     octo_time_ns down_ns, cut_ns, pause_ns;       /* largest lengths */
     octo_time_ns clock_offset_ns;

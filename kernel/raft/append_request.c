@@ -24,6 +24,9 @@ static enum octo_err entry_put(struct octo_raft *raft, struct octo_step *step,
     if (entry->index <= last) {
         octo_step_mark(step, OCTO_MARK_LOG_TRUNCATED);
         octo_step_trace(step, OCTO_TRACE_TRUNCATE, entry->index, last, octo_raft_term(raft), 0);
+        /* No correct leader replaces what it had us verify; whoever does must not confuse us. */
+        raft->verified = octo_min_u64(raft->verified, entry->index - 1);
+        raft->acked = octo_min_u64(raft->acked, entry->index - 1);
     }
     return OCTO_ERR_OK;
 }

@@ -127,6 +127,13 @@ Test(oracles, a_vote_that_cannot_be_read)
     rig_grant(1, 3, 5);
     cr_assert_not(rig_step(1));
     rig_broke(DURABLE_ACK);
+
+    rig_open(3);
+    rig_vote(1, 5, 3); /* the first copy alone */
+    rig_file(rig.disks, 1, OCTO_FILE_VOTE)->durable[3] = false;
+    rig_grant(1, 3, 5);
+    cr_assert_not(rig_step(1));
+    rig_broke(DURABLE_ACK);
 }
 
 Test(oracles, a_promise_while_starting)
@@ -569,25 +576,4 @@ Test(oracles, forgotten_in_a_restart)
     rig.nodes[2].view.last = 2;
     cr_assert_not(rig_boot(2));
     rig_broke(DURABLE_ACK);
-}
-
-/* ---- Memory ---------------------------------------------------------------------------------- */
-
-Test(oracles, full_memory_is_undecided)
-{
-    for (size_t room = 64; room < 200000; room += room / 3) {
-        rig_open(3);
-        rig.arena.size = rig.arena.used + room / 64 * 64;
-        bool holds = rig_elect(1, 1, N(2));
-        for (octo_index i = 1; i < RIG_LOG && holds; i++) {
-            rig_append(1, i, 1, "command");
-            holds = rig_step(1);
-        }
-        cr_assert(holds);
-        const struct octo_verdict *verdict = octo_oracles_verdict(rig.oracles);
-        cr_assert_eq(verdict->property, OCTO_PROPERTY_NONE);
-        if (room < 4096)
-            cr_assert(verdict->undecided);
-        rig_close();
-    }
 }

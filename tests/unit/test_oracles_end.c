@@ -1,5 +1,5 @@
-/* The checks of the end: what clients were told, the replay of the committed sequence, convergence.
- */
+/* The checks of the end: what clients were told, the replay of the committed sequence, convergence;
+ * and what is of no single step: replies, verdicts, memory. */
 #include "oracle_rig.h"
 
 #include <stdio.h>
@@ -386,4 +386,25 @@ Test(oracles_end, names)
     }
     cr_assert_str_eq(octo_property_text(OCTO_PROPERTY_VOTE_ONCE), "vote-once");
     cr_assert_str_eq(octo_property_text(OCTO_PROPERTY_COUNT), "unknown");
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+Test(oracles_end, full_memory_is_undecided)
+{
+    for (size_t room = 64; room < 200000; room += room / 3) {
+        rig_open(3);
+        rig.arena.size = rig.arena.used + room / 64 * 64;
+        bool holds = rig_elect(1, 1, N(2));
+        for (octo_index i = 1; i < RIG_LOG && holds; i++) {
+            rig_append(1, i, 1, "command");
+            holds = rig_step(1);
+        }
+        cr_assert(holds);
+        const struct octo_verdict *verdict = octo_oracles_verdict(rig.oracles);
+        cr_assert_eq(verdict->property, OCTO_PROPERTY_NONE);
+        if (room < 4096)
+            cr_assert(verdict->undecided);
+        rig_close();
+    }
 }

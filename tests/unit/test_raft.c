@@ -496,3 +496,19 @@ Test(raft, a_second_leader_in_a_term_is_refused)
     cr_assert_eq(bench_view(bench).role, OCTO_ROLE_LEADER);
     bench_free(bench);
 }
+
+Test(raft, a_leader_that_contradicts_itself_does_no_harm)
+{
+    struct bench *bench = bench_open(1, 3);
+    struct octo_message response;
+
+    bench_append(bench, &(struct bench_append){.from = 2, .term = 3, .terms = "111"});
+    bench_settle(bench);
+    bench_append(bench, &(struct bench_append){.from = 2, .term = 3, .terms = "12"});
+    bench_forget(bench);
+    bench_settle(bench);
+    cr_assert_eq(bench_sent(bench, OCTO_MESSAGE_APPEND_RESPONSE, 2, &response), 1);
+    cr_assert_eq(response.append_response.index, 2);
+    cr_assert_eq(bench_view(bench).last, 2);
+    bench_free(bench);
+}
