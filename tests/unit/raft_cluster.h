@@ -2,8 +2,6 @@
  * doubles and reorders, clients that retry, and chance that crashes and partitions; all of it from
  * one seed. Not the simulator, on purpose: two worlds find more than one.
  */
-/* The switch below names the errors that a client acts on, not all there are. */
-#pragma GCC diagnostic ignored "-Wswitch-enum"
 #ifndef OCTO_TESTS_RAFT_CLUSTER_H
 #define OCTO_TESTS_RAFT_CLUSTER_H
 
@@ -11,6 +9,9 @@
 #include "tests/unit/raft_judge.h"
 #include "tests/unit/raft_machine.h"
 #include "tests/unit/wal_disk.h"
+
+/* host_reply names the errors that a client acts on, not all there are. */
+#pragma GCC diagnostic ignored "-Wswitch-enum"
 
 #define CLUSTER_NODES         5u
 #define CLUSTER_CLIENTS       3u
@@ -283,6 +284,7 @@ static inline void host_crash(struct cluster *cluster, octo_node_id id, bool pow
     for (uint32_t mark = 0; mark < OCTO_MARK_COUNT; mark++)
         cluster->marks[mark] += octo_node_marks(host->node)[mark];
     host->up = false;
+    cluster->judge.live[id] = NULL;
     if (power_loss)
         disk_power_loss(host->disk, DISK_KEEPS_ANY);
     else
@@ -332,6 +334,7 @@ static inline void host_boot(struct cluster *cluster, octo_node_id id)
     const enum octo_err err = octo_node_init(host->block, size, &host->config, &host->node);
     judge_rule(&cluster->judge, id, err == OCTO_ERR_OK, "init refused");
     host->up = true;
+    cluster->judge.live[id] = host->node;
     host->boots++;
     host->offset = draw_below(&cluster->random, 1000000000);
     struct octo_event event = {.kind = OCTO_EVENT_BOOT};

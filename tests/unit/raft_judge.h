@@ -28,6 +28,7 @@ struct judge_node {
 struct judge {
     uint64_t cluster_id;
     struct judge_node nodes[JUDGE_NODES + 1];
+    const struct octo_node *live[JUDGE_NODES + 1]; /* the host's; NULL while down */
     octo_node_id leaders[JUDGE_TERMS];
     struct judge_entry committed[JUDGE_ENTRIES];
     octo_index committed_max;
@@ -89,6 +90,22 @@ static inline void judge_vote(struct judge *judge, octo_node_id id, octo_term te
 
 /* ---- Logs ---------------------------------------------------------------------------------- */
 
+/* Whether the leader of that term, if it still leads, holds the entry that was acknowledged to it.
+ */
+static inline bool judge_matches(const struct judge *judge, octo_term term, octo_index index,
+                                 uint64_t chain)
+{
+    const octo_node_id leader = term < JUDGE_TERMS ? judge->leaders[term] : 0;
+    struct octo_node_view view;
+
+    if (leader == 0 || judge->live[leader] == NULL)
+        return true;
+    octo_node_look(judge->live[leader], &view);
+    if (view.role != OCTO_ROLE_LEADER || view.term != term)
+        return true;
+    return judge_chain(judge->live[leader], index) == chain;
+}
+
 static inline void judge_ack(struct judge *judge, octo_node_id id, const struct octo_node *node,
                              const struct octo_message *message)
 {
@@ -100,6 +117,8 @@ static inline void judge_ack(struct judge *judge, octo_node_id id, const struct 
     judge_rule(judge, id, own->saved_term == message->term,
                "K3: an acknowledgement in a term that is not saved");
     judge_rule(judge, id, index <= view.durable, "K3: an acknowledgement beyond what is durable");
+    judge_rule(judge, id, judge_matches(judge, message->term, index, judge_chain(node, index)),
+               "an acknowledgement of an entry that the leader does not have");
     if (message->term > own->promised_term) {
         own->promised_term = message->term;
         own->promised_vote = own->saved_vote;

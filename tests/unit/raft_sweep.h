@@ -74,6 +74,8 @@ static inline void sweep_quiet(struct cluster *cluster)
 
 static inline void sweep_digests(struct cluster *cluster)
 {
+    judge_rule(&cluster->judge, 0, cluster->position_max == CLUSTER_COMMANDS,
+               "exactly once: more took effect than there were commands");
     for (octo_node_id id = 1; id <= cluster->count; id++) {
         octo_node_check(cluster->hosts[id].node);
         judge_rule(&cluster->judge, id,

@@ -384,6 +384,24 @@ Test(raft, commit_follows_what_a_message_verified_and_never_back)
     bench_free(bench);
 }
 
+/* What one leader verified says nothing about the log of the next. */
+Test(raft, a_new_leader_is_told_only_what_it_verified_itself)
+{
+    struct bench *bench = bench_open(1, 3);
+    struct octo_message response;
+
+    bench_append(bench, &(struct bench_append){.from = 2, .term = 1, .terms = "1111"});
+    bench_settle(bench);
+    bench_append(bench,
+                 &(struct bench_append){.from = 3, .term = 2, .prev_index = 1, .prev_term = 1});
+    bench_forget(bench);
+    bench_settle(bench);
+    cr_assert_eq(bench_sent(bench, OCTO_MESSAGE_APPEND_RESPONSE, 3, &response), 1);
+    cr_assert_eq(response.append_response.index, 1);
+    cr_assert_eq(bench_view(bench).last, 4);
+    bench_free(bench);
+}
+
 Test(raft, a_refusal_says_where_to_try_next)
 {
     static const struct {
