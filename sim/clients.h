@@ -57,7 +57,6 @@ struct client_packets {
     uint32_t free_slot;
     uint8_t *free_large; /* the first bytes of a free buffer point at the next one */
     uint64_t sent;
-    uint64_t dropped_full; /* lost because the pool was full */
 };
 
 struct octo_clients {

@@ -33,7 +33,6 @@ struct octo_network {
     struct network_slot *chunks[CHUNKS_MAX];
     uint32_t slot_count; /* ever used */
     uint32_t free_slot;
-    uint64_t dropped_full; /* messages lost because CHUNKS_MAX chunks were in flight */
     uint16_t cuts[OCTO_SIM_NODES_MAX + 1]; /* bit b of cuts[a]: nothing passes from a to b */
 };
 
@@ -202,7 +201,7 @@ static void launch(struct octo_world *world, struct octo_key *key, const uint8_t
     }
     const uint32_t number = slot_take(world->network, bytes, size);
     if (number == SLOT_NONE) {
-        world->network->dropped_full++;
+        record_fault(world, OCTO_FAULT_MESSAGE_LOST, key->actor, key->target, size);
         return;
     }
     struct network_slot *const slot = slot_at(world->network, number);

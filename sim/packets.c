@@ -150,7 +150,7 @@ void packets_request(struct octo_world *world, uint32_t number, bool copy, octo_
         return;
     const uint32_t slot = packet_take(world);
     if (slot == SLOT_NONE) {
-        clients->packets.dropped_full++;
+        record_fault(world, OCTO_FAULT_MESSAGE_LOST, 0, client->target, client->sequence);
         return;
     }
     const octo_time_ns when = world->now + late + packet_travel(world, &key, 0, client->target);
@@ -218,7 +218,7 @@ void clients_reply(struct octo_world *world, octo_node_id from, const struct oct
         return;
     const uint32_t slot = packet_take(world);
     if (slot == SLOT_NONE) {
-        clients->packets.dropped_full++;
+        record_fault(world, OCTO_FAULT_MESSAGE_LOST, from, 0, effect->reply.sequence);
         return;
     }
     struct client_packet *packet = packet_at(&clients->packets, slot);
@@ -229,7 +229,7 @@ void clients_reply(struct octo_world *world, octo_node_id from, const struct oct
     packet->leader = effect->reply.leader;
     packet->node = from;
     if (!packet_fill(world, packet, effect->reply.result, effect->reply.size)) {
-        clients->packets.dropped_full++;
+        record_fault(world, OCTO_FAULT_MESSAGE_LOST, from, 0, effect->reply.sequence);
         packet_give(&clients->packets, slot);
         return;
     }

@@ -127,7 +127,8 @@ struct octo_sim_result {
 /* octo_world_result sums up what happened so far. */
 void octo_world_result(const struct octo_world *world, struct octo_sim_result *result);
 
-/* Liveness excuses by name: NULL at the end of the list. */
+/* Liveness excuses: what the liveness oracle forgives, counted and printed. None is granted yet: a
+ * node that halts for good breaks liveness. Damage that no peer can mend will be the first. */
 #define OCTO_EXCUSES(E) E(NODE_HALTED, "node-halted") /* a node that stays out and says why */
 enum octo_excuse {
 #define OCTO_EXCUSE_ENUM(name, text) OCTO_EXCUSE_##name,
