@@ -46,7 +46,8 @@ typedef uint64_t octo_client_id; /* names a session; 0 is invalid */
     E(TRAILING, -17, "bytes left over at the end")                              \
     E(VOTE_UNKNOWN, -18, "both copies of the newest term and vote are damaged") \
     E(UNFORMATTED, -19, "the directory was never formatted for this node")      \
-    E(DAMAGED, -20, "acknowledged records are damaged in both topics")
+    E(DAMAGED, -20, "acknowledged records are damaged in both topics")          \
+    E(LOCKED, -21, "the directory is in use by another process")
 
 enum octo_err {
 #define OCTO_ERR_ENUM(name, value, text) OCTO_ERR_##name = (value),

@@ -31,14 +31,18 @@ struct octo_file {
     uint32_t number; /* segment or snapshot number; 0 where there is one file only */
 };
 
-#define OCTO_DISK_OPS(D)                                                                          \
-    D(READ, 1, "read")        /* length bytes at offset; fewer at the end of the file */          \
-    D(WRITE, 2, "write")      /* length bytes at offset; extends the file */                      \
-    D(SYNC, 3, "sync")        /* fdatasync: what returned before this was submitted is durable */ \
-    D(CREATE, 4, "create")    /* make an empty file, or leave the one that is there */            \
-    D(DIR_SYNC, 5, "dirsync") /* creates, renames and unlinks that returned before are durable */ \
-    D(UNLINK, 6, "unlink")                                                                        \
-    D(RENAME, 7, "rename") /* file becomes `target`, replacing it */
+#define OCTO_DISK_OPS(D)                                                                           \
+    D(READ, 1, "read")        /* length bytes at offset; fewer at the end of the file */           \
+    D(WRITE, 2, "write")      /* length bytes at offset; extends the file */                       \
+    D(SYNC, 3, "sync")        /* fdatasync: what returned before this was submitted is durable */  \
+    D(CREATE, 4, "create")    /* make an empty file, or leave the one that is there */             \
+    D(DIR_SYNC, 5, "dirsync") /* creates, renames and unlinks that returned before are durable */  \
+    D(UNLINK, 6, "unlink")                                                                         \
+    D(RENAME, 7, "rename")     /* file becomes `target`, replacing it */                           \
+    D(ALLOCATE, 8, "allocate") /* length bytes at offset get space and read as zeros where nothing \
+                                  was written; extends the file; NO_SPACE if there is none */      \
+    D(LIST, 9, "list") /* the numbers of the files of file.kind, rising, as u32 each: at most      \
+                          length bytes of them, as a READ gives its bytes */
 
 enum octo_disk_kind {
     OCTO_DISK_NONE = 0,

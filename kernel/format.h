@@ -8,10 +8,27 @@
 #include "kernel/base.h"
 
 #define OCTO_RECORD_MAGIC        0x5254434fu /* "OCTR" */
-#define OCTO_RECORD_VERSION      1u
+#define OCTO_RECORD_VERSION      2u
 #define OCTO_RECORD_HEADER_BYTES 72u /* then the command, padded with zeros to a multiple of 8 */
 #define OCTO_RECORD_ENTRY        1u
 #define OCTO_RECORD_MARKER       2u
+#define OCTO_RECORD_BASE         3u /* the log goes on after an installed snapshot */
+#define OCTO_RECORD_CUT          4u /* what stands before with a higher sequence is void */
+
+/* The place of a byte in a topic: segments are numbered from 1. */
+#define OCTO_SEGMENT_FIRST 1u
+static inline uint64_t octo_segment_place(uint32_t segment, uint64_t offset)
+{
+    return (uint64_t)segment << 32 | offset;
+}
+
+#define OCTO_SNAPSHOT_MAGIC        0x5354434fu /* "OCTS" */
+#define OCTO_SNAPSHOT_VERSION      1u
+#define OCTO_SNAPSHOT_HEADER_BYTES 64u
+#define OCTO_BLOCK_MAGIC           0x4254434fu /* "OCTB" */
+#define OCTO_BLOCK_HEADER_BYTES    32u
+#define OCTO_BLOCK_RAW_MAX         65536u
+#define OCTO_SNAPSHOT_SPARE        0u /* number of the file that only holds space */
 
 #define OCTO_VOTE_MAGIC   0x5654434fu /* "OCTV" */
 #define OCTO_VOTE_VERSION 1u
@@ -19,16 +36,16 @@
 #define OCTO_VOTE_SLOTS   4u /* slot s at s * sector_bytes; generation g in slots 2*(g%2) and +1 */
 
 #define OCTO_IDENTITY_MAGIC   0x4954434fu /* "OCTI" */
-#define OCTO_IDENTITY_VERSION 1u
+#define OCTO_IDENTITY_VERSION 2u
 #define OCTO_IDENTITY_BYTES   48u
 
-/* octo_format_seed is the checksum seed of what lies at `offset` of a file of `kind`: a record that
+/* octo_format_seed is the checksum seed of what lies at `place` of a file of `kind`: a record that
  * was written elsewhere, by another node or another cluster does not verify. MAIN and RECOVERY hold
- * the same bytes at the same offsets, so both use kind MAIN. */
+ * the same bytes at the same places, so both use kind MAIN. */
 static inline uint64_t octo_format_seed(uint64_t cluster_id, octo_node_id node, uint8_t kind,
-                                        uint64_t offset)
+                                        uint64_t place)
 {
-    return octo_mix(cluster_id ^ octo_mix(((uint64_t)node << 8 | kind) ^ octo_mix(offset)));
+    return octo_mix(cluster_id ^ octo_mix(((uint64_t)node << 8 | kind) ^ octo_mix(place)));
 }
 
 #endif
