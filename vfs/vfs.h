@@ -5,7 +5,10 @@
  *   - a SYNC covers exactly the writes to its file whose completions were returned before it was
  *     submitted; a DIR_SYNC likewise covers creates, renames and unlinks;
  *   - overlapping operations are never in flight together (the caller's duty);
- *   - a failed SYNC says nothing about any of the bytes it should have covered.
+ *   - a failed SYNC says nothing about any of the bytes it should have covered;
+ *   - ALLOCATE gives a range its space, so that writing there never fails for want of it; the size
+ * is durable, like content, when a SYNC has covered the ALLOCATE;
+ *   - LIST shows the directory as it is, synced or not.
  */
 #ifndef OCTO_VFS_VFS_H
 #define OCTO_VFS_VFS_H
@@ -33,9 +36,27 @@ struct octo_simdisk;
                                             2: EIO, pages readable but never durable, whatever sync \
                                             follows, until written anew */                          \
     C(CRASH_SECTOR, "disk-crash-sector") /* for one unsynced sector at a power loss: 0: lost;       \
-                                            1: kept; 2 ..: torn, the first (n - 1) * 8 bytes new    \
-                                            (n - 1 in 1 .. 63), the rest old */                     \
-    C(CRASH_ENTRY, "disk-crash-entry")   /* for one unsynced directory change: 0: lost; 1: kept */
+                                            1: kept; 2 .. 64: torn, the first (n - 1) * 8 bytes     \
+                                            new (n - 1 in 1 .. 63), the rest old; 65 ..: garbage,                                                  \
+                                            drawn from the answer */                                                                                 \
+    C(CRASH_ENTRY, "disk-crash-entry")   /* for one unsynced directory change: 0: lost; 1: kept */  \
+    C(CRASH_SIZE, "disk-crash-size")     /* for a file whose size is not synced, at a power loss:   \
+                                            0: it ends where its durable content does; 1: the new   \
+                                            size arrived without the data: zeros up to it; 2: the   \
+                                            old size stays, whatever content arrived beyond it */   \
+    C(SHORT_READ, "disk-short-read")     /* READ: 1: about half of what could be read */            \
+    C(NO_SPACE, "disk-no-space")         /* CREATE of a new file, ALLOCATE and WRITE that need      \
+                                            space which was not allocated: 1: NO_SPACE, nothing     \
+                                            changed */                                              \
+    C(LOST_WRITE, "disk-lost-write")     /* WRITE: 1: reported as done, and readable from the page  \
+                                            cache until that is gone, but the sectors keep their    \
+                                            old content on the disk, whatever sync says */          \
+    C(MISDIRECTED_WRITE,                                                                            \
+      "disk-misdirected-write")                  /* WRITE: n: what reaches the disk goes n sectors  \
+                                          further on in the same file, within its size; its own     \
+                                          place keeps the old content, as for a lost write */       \
+    C(MISDIRECTED_READ, "disk-misdirected-read") /* READ: n: the bytes of n sectors further on in   \
+                                            the same file */
 
 enum octo_disk_chance_kind {
     OCTO_CHANCE_NONE = 0,
@@ -67,11 +88,31 @@ struct octo_disk_host {
     void (*durable)(void *context, struct octo_file file, uint64_t offset, uint64_t length);
 };
 
+/* ---- Lies -----------------------------------------------------------------------------------
+ *
+ * A lost or misdirected write, and what octo_simdisk_damage does, are lies: the disk holds
+ * something else than it was told. The *honest* content is kept beside the lie:
+ * octo_simdisk_durable_sector shows that one, so that an oracle can tell what a node owed to its
+ * disk from what the disk did to it. A lie shows when the page cache no longer hides it: at once
+ * for damage (the cached copy of a clean sector goes with it), after a power loss for the others.
+ * Writing a sector anew, and syncing it, ends its lie. */
+
+enum octo_disk_damage {
+    OCTO_DAMAGE_FLIP = 1,    /* one bit of each sector */
+    OCTO_DAMAGE_GARBAGE = 2, /* the whole of it */
+    OCTO_DAMAGE_ZERO = 3,
+    OCTO_DAMAGE_OLD = 4, /* what stood there before the last write that became durable; zeros if
+                            that is not kept any more */
+};
+
 /* Statistics: injected faults that struck, by kind; and work done. */
 struct octo_simdisk_stats {
     uint64_t faults[OCTO_CHANCE_COUNT];                /* answers other than 0, LATENCY excluded */
     uint64_t sectors_lost, sectors_kept, sectors_torn; /* at power losses, of unsynced ones */
+    uint64_t sectors_garbage;                          /* likewise */
+    uint64_t sizes_wrong;                              /* CRASH_SIZE other than 0 */
     uint64_t entries_lost;                             /* directory changes undone */
+    uint64_t lies_told, lies_ended;                    /* sectors; ended: written anew */
     uint64_t reads, writes, syncs, bytes_written, bytes_read;
 };
 
@@ -101,8 +142,30 @@ void octo_simdisk_kill(struct octo_simdisk *disk);
  * change by chance; afterwards page cache and durable image are equal. */
 void octo_simdisk_power_loss(struct octo_simdisk *disk, const struct octo_disk_host *host);
 
-/* octo_simdisk_durable_sector points at the 512 durable bytes of a sector, NULL where the durable
- * image has none (a hole reads as zeros, or the file does not durably exist). */
+/* octo_simdisk_damage damages the sectors that [offset, offset + length) of file touches; bits draw
+ * what the damage is. Sectors that are dirty, never written or beyond the end are left alone.
+ * Returns how many it struck. */
+uint32_t octo_simdisk_damage(struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
+                             uint64_t length, enum octo_disk_damage damage, uint64_t bits);
+
+/* octo_simdisk_lies: the number of sectors of [offset, offset + length) of file that hold a lie. */
+uint32_t octo_simdisk_lies(const struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
+                           uint64_t length);
+
+/* octo_simdisk_heal ends every lie: the honest content is back. */
+void octo_simdisk_heal(struct octo_simdisk *disk);
+
+/* octo_simdisk_wipe removes every file, durably: a new, empty disk. No operation may be in flight.
+ */
+void octo_simdisk_wipe(struct octo_simdisk *disk, const struct octo_disk_host *host);
+
+/* octo_simdisk_files writes the numbers of the files of `kind` with a durable name, rising, at most
+ * count of them, and returns how many there are. */
+uint32_t octo_simdisk_files(const struct octo_simdisk *disk, uint8_t kind, uint32_t *numbers,
+                            uint32_t count);
+
+/* octo_simdisk_durable_sector points at the 512 durable, honest bytes of a sector, NULL where the
+ * durable image has none (a hole reads as zeros, or the file does not durably exist). */
 const uint8_t *octo_simdisk_durable_sector(const struct octo_simdisk *disk, struct octo_file file,
                                            uint64_t sector);
 
