@@ -39,6 +39,7 @@ struct octo_node {
     octo_index applied;
     uint64_t seed;
     octo_time_ns now; /* of the last event */
+    uint64_t next_op; /* id of the next disk operation */
     bool booted;
     uint32_t marks[OCTO_MARK_COUNT];
     struct proposal proposals[PROPOSALS];
@@ -97,6 +98,7 @@ enum octo_err octo_node_init(void *block, size_t size, const struct octo_config 
     octo_assert(made != NULL);
     memset(made, 0, sizeof *made);
     made->config = *config;
+    made->next_op = 1;
     made->wal = octo_wal_init(&made->config, &arena);
     octo_raft_init(&made->raft, &made->config, made->wal, &arena);
     made->sessions = octo_sessions_init(&made->config, &arena);
@@ -396,7 +398,12 @@ static struct octo_step step_begin(struct octo_node *node, const struct octo_eve
     octo_assert(event->now >= node->now);
     node->now = event->now;
     return (struct octo_step){
-        .config = &node->config, .effects = effects, .now = event->now, .marks = node->marks};
+        .config = &node->config,
+        .effects = effects,
+        .now = event->now,
+        .marks = node->marks,
+        .next_op = &node->next_op,
+    };
 }
 
 void octo_node_step(struct octo_node *node, const struct octo_event *event,

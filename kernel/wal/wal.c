@@ -33,7 +33,6 @@ struct octo_wal *octo_wal_init(const struct octo_config *config, struct octo_are
     octo_assert(wal != NULL);
     memset(wal, 0, sizeof *wal);
     wal->config = *config;
-    wal->next_op = 1;
     octo_log_init(&wal->log, config, arena);
     wal->boot.identity = buffer_take(arena, config->sector_bytes);
     wal->votes.buffer = buffer_take(arena, OCTO_VOTE_SLOTS * config->sector_bytes);
@@ -48,10 +47,8 @@ struct octo_wal *octo_wal_init(const struct octo_config *config, struct octo_are
 
 uint64_t octo_wal_submit(struct octo_wal *wal, struct octo_step *step, struct octo_disk_op op)
 {
-    op.id = wal->next_op;
-    wal->next_op++;
-    octo_step_disk(step, &op);
-    return op.id;
+    (void)wal;
+    return octo_step_disk(step, &op);
 }
 
 void octo_wal_refused(struct octo_step *step, enum octo_err err, enum octo_disk_kind operation,

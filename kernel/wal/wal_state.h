@@ -157,7 +157,6 @@ struct octo_wal {
     struct octo_config config;
     enum octo_wal_stage stage;
     enum octo_err reason;
-    uint64_t next_op;
     uint64_t ignored; /* completions of unknown operations */
     struct octo_log log;
     struct wal_boot boot;
