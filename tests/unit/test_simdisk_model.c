@@ -223,6 +223,9 @@ static void draw_op(struct octo_disk_op *op)
         op->kind = OCTO_DISK_RENAME;
     if (op->kind != OCTO_DISK_DIR_SYNC)
         op->file = file_of(draw_below(&m->random, NAMES));
+    if (op->kind != OCTO_DISK_DIR_SYNC && m->names[name_of(op->file)] == NOBODY &&
+        draw_below(&m->random, 2) == 0)
+        op->kind = OCTO_DISK_CREATE; /* or nearly all would find nothing */
     op->target = file_of(draw_below(&m->random, NAMES));
     if (op->kind == OCTO_DISK_LIST)
         op->length = draw_below(&m->random, 16);
