@@ -189,7 +189,8 @@ static uint32_t segment_next(const struct oracle_reading *reading, uint32_t numb
     return next;
 }
 
-/* Reads the records of a segment that begin in [at, end). */
+/* Reads the records of a segment that begin in [at, end), and what stands in the same batch behind
+ * the last of them: it may have been durable before, but nothing led to it. */
 static void segment_scan(struct scan *scan, uint32_t number, uint64_t at, uint64_t end)
 {
     const struct oracle_reading *reading = scan->reading;
@@ -202,8 +203,7 @@ static void segment_scan(struct scan *scan, uint32_t number, uint64_t at, uint64
                            oracle_topic_file(reading->first + i, number), reading->images);
         size = octo_max_u64(size, readers[i].size);
     }
-    end = octo_min_u64(end, size);
-    while (at < end && !scan->oracles->stopped) {
+    while (at < size && (at < end || at % sector != 0) && !scan->oracles->stopped) {
         struct oracle_record record;
         bool found = oracle_record_read(&readers[0], at, &record);
         if (!found && reading->count > 1)
