@@ -267,6 +267,7 @@ void host_crash(struct octo_world *world, octo_node_id id, bool power_loss, enum
     if (!host->ready_seen)
         record_fault(world, OCTO_FAULT_CRASH_IN_RECOVERY, id, 0, host->incarnation);
     world->crashes++;
+    world->hosts[id].crashes++;
     host_end(world, id, power_loss);
 }
 
