@@ -87,6 +87,8 @@ static uint64_t answer_lie(struct octo_world *world, octo_node_id id, uint64_t b
              : !ledger_allows(world, id, question->file))
         return 0;
     record_fault(world, fault, id, 0, file_word(question->file));
+    if (!world->hosts[id].ready_seen)
+        octo_oracles_damaged(world->oracles, id);
     return lost ? 1 : 1 + octo_range(octo_mix(bits), ASTRAY_SECTORS_MAX);
 }
 
@@ -142,27 +144,24 @@ static uint32_t chance_ppm(const struct octo_world *world, enum octo_disk_chance
     return 0;
 }
 
-/* A question whose fault strikes with a rate. */
-static uint64_t answer_rate(struct octo_world *world, octo_node_id id, const struct octo_key *key,
-                            uint32_t ppm, const struct octo_disk_question *question)
+/* Whether a fault of this kind strikes with a rate. The other questions come with every operation,
+ * or at a power loss. */
+static bool has_rate(enum octo_disk_chance_kind kind)
 {
-    if (ppm == 0)
-        return 0;
-    const uint64_t bits = world_decide(world, key);
-    if (question->kind == OCTO_CHANCE_READ_ERROR)
-        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_READ_ERROR, question);
-    if (question->kind == OCTO_CHANCE_WRITE_ERROR)
-        return answer_error(world, id, bits, ppm, 3, OCTO_FAULT_DISK_WRITE_ERROR, question);
-    if (question->kind == OCTO_CHANCE_SYNC_ERROR)
-        return answer_error(world, id, bits, ppm, 2, OCTO_FAULT_DISK_SYNC_ERROR, question);
-    if (question->kind == OCTO_CHANCE_SHORT_READ)
-        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_SHORT_READ, question);
-    return octo_strikes(bits, ppm) ? answer_lie(world, id, bits, question) : 0;
+    return kind == OCTO_CHANCE_READ_ERROR || kind == OCTO_CHANCE_WRITE_ERROR ||
+           kind == OCTO_CHANCE_SYNC_ERROR || kind == OCTO_CHANCE_SHORT_READ ||
+           kind == OCTO_CHANCE_LOST_WRITE || kind == OCTO_CHANCE_MISDIRECTED_WRITE ||
+           kind == OCTO_CHANCE_MISDIRECTED_READ;
 }
 
 static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
                             const struct octo_disk_question *question)
 {
+    const uint32_t ppm = chance_ppm(world, question->kind);
+    if (ppm == 0 && has_rate(question->kind))
+        return 0; /* most of them, and before a key is made */
+    if (question->kind == OCTO_CHANCE_NO_SPACE)
+        return answer_space(world, id, question);
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_DISK,
         .detail = (uint8_t)question->kind,
@@ -171,25 +170,29 @@ static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
         .incarnation = world->hosts[id].incarnation,
         .identity = {file_word(question->file), question->occurrence},
     };
+    const uint64_t bits = world_decide(world, &key);
     switch (question->kind) {
     case OCTO_CHANCE_LATENCY:
-        return answer_latency(world, id, world_decide(world, &key), question);
-    case OCTO_CHANCE_CRASH_SECTOR:
-        return answer_sector(world, id, world_decide(world, &key), question);
-    case OCTO_CHANCE_CRASH_ENTRY:
-        return answer_entry(world, id, world_decide(world, &key), question);
-    case OCTO_CHANCE_CRASH_SIZE:
-        return answer_size(world, id, world_decide(world, &key), question);
-    case OCTO_CHANCE_NO_SPACE:
-        return answer_space(world, id, question);
+        return answer_latency(world, id, bits, question);
     case OCTO_CHANCE_READ_ERROR:
+        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_READ_ERROR, question);
     case OCTO_CHANCE_WRITE_ERROR:
+        return answer_error(world, id, bits, ppm, 3, OCTO_FAULT_DISK_WRITE_ERROR, question);
     case OCTO_CHANCE_SYNC_ERROR:
+        return answer_error(world, id, bits, ppm, 2, OCTO_FAULT_DISK_SYNC_ERROR, question);
     case OCTO_CHANCE_SHORT_READ:
+        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_SHORT_READ, question);
     case OCTO_CHANCE_LOST_WRITE:
     case OCTO_CHANCE_MISDIRECTED_WRITE:
     case OCTO_CHANCE_MISDIRECTED_READ:
-        return answer_rate(world, id, &key, chance_ppm(world, question->kind), question);
+        return octo_strikes(bits, ppm) ? answer_lie(world, id, bits, question) : 0;
+    case OCTO_CHANCE_CRASH_SECTOR:
+        return answer_sector(world, id, bits, question);
+    case OCTO_CHANCE_CRASH_ENTRY:
+        return answer_entry(world, id, bits, question);
+    case OCTO_CHANCE_CRASH_SIZE:
+        return answer_size(world, id, bits, question);
+    case OCTO_CHANCE_NO_SPACE:
     case OCTO_CHANCE_NONE:
     case OCTO_CHANCE_COUNT:
         break;
