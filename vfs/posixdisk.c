@@ -208,7 +208,7 @@ static bool completion_take(struct octo_posixdisk *disk, struct octo_event *even
         event->kind = OCTO_EVENT_DISK;
         event->disk.id = pending->op.id;
         event->disk.result = pending->result;
-        event->disk.data = pending->bytes;
+        event->disk.data = pending->result == OCTO_ERR_OK ? pending->bytes : NULL;
         event->disk.length = pending->length;
         disk->returned = pending->bytes;
         list_add(&disk->free, pending);

@@ -28,8 +28,7 @@ static bool is_numbered(uint8_t kind)
     case OCTO_FILE_NONE:
         break;
     }
-    octo_assert(!"a kind of file");
-    return false;
+    octo_assert_failed("a kind of file", __FILE__, __LINE__);
 }
 
 void posixdisk_name(struct octo_file file, char name[POSIXDISK_NAME_BYTES])

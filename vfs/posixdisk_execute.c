@@ -186,5 +186,5 @@ void posixdisk_execute(struct octo_posixdisk *disk, struct posixdisk_pending *pe
     case OCTO_DISK_NONE:
         break;
     }
-    octo_assert(!"a kind of operation");
+    octo_assert_failed("a kind of operation", __FILE__, __LINE__);
 }
