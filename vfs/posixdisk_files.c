@@ -102,7 +102,7 @@ enum octo_err posixdisk_file_use(struct octo_posixdisk *disk, struct octo_file n
     *file = find(disk, name);
     if (*file == NULL)
         err = open_file(disk, name, make, file);
-    if (err == OCTO_ERR_OK)
+    if (*file != NULL)
         (*file)->users++;
     pthread_mutex_unlock(&disk->files_lock);
     return err;
