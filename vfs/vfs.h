@@ -197,8 +197,8 @@ struct octo_posixdisk;
 struct octo_posix_calls {
     int64_t (*read_at)(int file, uint8_t *bytes, uint64_t size, uint64_t offset);
     int64_t (*write_at)(int file, const uint8_t *bytes, uint64_t size, uint64_t offset);
-    int (*sync_data)(int file);           /* fdatasync */
-    int (*sync_directory)(int directory); /* fsync */
+    int (*sync_data)(int file);                                /* fdatasync */
+    int (*sync_directory)(int directory);                      /* fsync */
     int (*allocate)(int file, uint64_t offset, uint64_t size); /* fallocate; extends the file */
 };
 
