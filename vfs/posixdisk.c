@@ -177,6 +177,10 @@ void octo_posixdisk_close(struct octo_posixdisk *disk)
 
 enum octo_err octo_posixdisk_submit(struct octo_posixdisk *disk, const struct octo_disk_op *op)
 {
+    octo_assert(op->kind >= OCTO_DISK_READ);
+    octo_assert(op->kind <= OCTO_DISK_LIST);
+    octo_assert(op->kind == OCTO_DISK_DIR_SYNC || op->file.kind != OCTO_FILE_NONE);
+    octo_assert(op->kind != OCTO_DISK_RENAME || op->target.kind != OCTO_FILE_NONE);
     const bool answers = op->kind == OCTO_DISK_READ || op->kind == OCTO_DISK_LIST;
     uint8_t *bytes = NULL;
     if (answers && op->length > 0) {

@@ -82,6 +82,12 @@ static enum octo_err execute_read(struct octo_posixdisk *disk, struct posixdisk_
     return OCTO_ERR_OK;
 }
 
+/* NO_SPACE would say that nothing has changed, which a failed sync cannot. */
+static enum octo_err sync_result(int result)
+{
+    return result == 0 ? OCTO_ERR_OK : OCTO_ERR_IO;
+}
+
 /* One fdatasync, never repeated, not even after EINTR: the second answer of a sync that failed is
  * worth nothing (contract K8). */
 static enum octo_err execute_sync(struct octo_posixdisk *disk, struct posixdisk_file *file)
@@ -90,7 +96,7 @@ static enum octo_err execute_sync(struct octo_posixdisk *disk, struct posixdisk_
     const int result = disk->calls->sync_data(file->descriptor);
     if (result == 0)
         posixdisk_file_synced(disk, file, changes);
-    return posixdisk_error(-result);
+    return sync_result(result);
 }
 
 static enum octo_err execute_on_file(struct octo_posixdisk *disk, struct posixdisk_pending *pending)
@@ -172,7 +178,7 @@ void posixdisk_execute(struct octo_posixdisk *disk, struct posixdisk_pending *pe
         pending->result = execute_on_file(disk, pending);
         return;
     case OCTO_DISK_DIR_SYNC:
-        pending->result = posixdisk_error(-disk->calls->sync_directory(disk->directory));
+        pending->result = sync_result(disk->calls->sync_directory(disk->directory));
         return;
     case OCTO_DISK_UNLINK:
         pending->result = posixdisk_unlink(disk, pending->op.file);

@@ -236,8 +236,8 @@ enum octo_err octo_posixdisk_submit(struct octo_posixdisk *disk,
 /* octo_posixdisk_wait returns the next completion in event (kind, disk.*; event->now is left
  * alone), waiting for one up to timeout_ns: 0 only looks, OCTO_NEVER waits as long as it takes.
  * False: none came in time, or nothing is in flight. The bytes of a READ are the disk's, valid
- * until the next call of wait or close. A WRITE is short if the disk filled up or failed within it;
- * if nothing at all was written that is its result. */
+ * until the next call of wait or close. A WRITE that the system refused within is a short one, and
+ * OK; one of which it took nothing has the error as its result. */
 bool octo_posixdisk_wait(struct octo_posixdisk *disk, octo_time_ns timeout_ns,
                          struct octo_event *event) OCTO_MUST_USE;
 
