@@ -45,8 +45,7 @@ static int fill_holes(struct octo_posixdisk *disk, const struct posixdisk_file *
     while (from < to && error == 0) {
         const uint64_t hole = seek(file, from, to, SEEK_HOLE);
         const uint64_t data = hole < to ? seek(file, hole, to, SEEK_DATA) : to;
-        if (hole < to)
-            error = write_zeros(disk, file, hole, data);
+        error = write_zeros(disk, file, hole, data);
         from = data;
     }
     return error;

@@ -44,20 +44,13 @@ void posixdisk_name(struct octo_file file, char name[POSIXDISK_NAME_BYTES])
     octo_assert(length > 0 && length < (int)POSIXDISK_NAME_BYTES);
 }
 
+/* Whatever number is read, the name is the file's only if it would be called like that. */
 bool posixdisk_name_parse(const char *name, uint8_t kind, uint32_t *number)
 {
-    uint64_t value = 0;
-    if (is_numbered(kind)) {
-        const char *dash = strrchr(name, '-');
-        if (dash == NULL || strspn(dash + 1, "0123456789") != 10 || dash[11] != '\0')
-            return false;
-        value = strtoull(dash + 1, NULL, 10);
-        if (value > UINT32_MAX)
-            return false;
-    }
+    const char *dash = is_numbered(kind) ? strrchr(name, '-') : NULL;
     char expected[POSIXDISK_NAME_BYTES];
-    posixdisk_name((struct octo_file){.kind = kind, .number = (uint32_t)value}, expected);
-    *number = (uint32_t)value;
+    *number = dash != NULL ? (uint32_t)strtoull(dash + 1, NULL, 10) : 0;
+    posixdisk_name((struct octo_file){.kind = kind, .number = *number}, expected);
     return strcmp(name, expected) == 0;
 }
 

@@ -19,9 +19,10 @@ static struct {
     atomic_ullong transfer_max; /* bytes that one call moves; 0: all */
     atomic_bool direct;         /* whether the last write was O_DIRECT */
     atomic_uintptr_t data;      /* of the last write */
-    atomic_bool gate_closed;    /* syncs wait while it is */
+    atomic_bool gate_closed;    /* syncs and allocations wait while it is */
     atomic_uint meet;           /* a sync waits until this many are under way */
     atomic_uint under_way;
+    atomic_uint alone; /* syncs that waited in vain */
 } fake;
 
 /* From the n-th call on, `count` calls fail. */
@@ -69,8 +70,10 @@ static inline int fake_sync(int file)
 {
     const int error = fake_call(CALL_SYNC);
     fake.under_way++;
-    for (int i = 0; fake.gate_closed || (fake.under_way < fake.meet && i < 100000); i++)
+    for (int i = 0; fake.gate_closed || (fake.under_way < fake.meet && i < 50000); i++)
         nap();
+    if (fake.under_way < fake.meet)
+        fake.alone++;
     return error != 0 ? error : octo_posix_calls.sync_data(file);
 }
 
@@ -83,6 +86,8 @@ static inline int fake_dir_sync(int directory)
 static inline int fake_allocate(int file, uint64_t offset, uint64_t size)
 {
     const int error = fake_call(CALL_ALLOCATE);
+    while (fake.gate_closed)
+        nap();
     return error != 0 ? error : octo_posix_calls.allocate(file, offset, size);
 }
 
