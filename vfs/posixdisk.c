@@ -122,7 +122,7 @@ enum octo_err octo_posixdisk_open(const char *directory,
     }
     made->calls = options->calls != NULL ? options->calls : &octo_posix_calls;
     made->directory = made->lock = made->event = -1;
-    atomic_init(&made->direct, !options->no_direct);
+    atomic_init(&made->direct, options->direct);
     pthread_mutex_init(&made->files_lock, NULL);
     pthread_mutex_init(&made->queue_lock, NULL);
     pthread_cond_init(&made->submitted, NULL);

@@ -18,9 +18,12 @@ enum octo_err posixdisk_error(int error)
 
 /* ---- Content --------------------------------------------------------------------------------- */
 
-/* O_DIRECT, measured on ext4 over a virtual disk, a write and its fdatasync within zeroed space,
- * against the page cache: 4 KiB 0.93, 64 KiB 0.90, 1 MiB 0.79 of the time (means); and a log's
- * bytes, hardly ever read again, push nothing else out of the cache. */
+/* O_DIRECT is no default, for what was measured on ext4 over a virtual disk, in zeroed space. One
+ * file, a write and its fdatasync, took 0.93 (4 KiB), 0.90 (64 KiB) and 0.79 (1 MiB) of the time
+ * through the page cache. But two files written, waited for and synced together, as a log does
+ * with its topics, took 1.06, 1.02 and 1.00 of it: there a write that waits for the device costs a
+ * round trip that the page cache saves. (Means of runs that alternate; other devices may differ.)
+ */
 static bool is_direct(struct octo_posixdisk *disk, const struct posixdisk_file *file,
                       const uint8_t *data, uint64_t length, uint64_t offset)
 {

@@ -215,13 +215,13 @@ struct octo_posix_calls {
 /* octo_posix_calls are the real ones. */
 extern const struct octo_posix_calls octo_posix_calls;
 
-/* A WRITE bypasses the page cache (O_DIRECT) if its data, offset and length are multiples of this;
- * others go through it. */
+/* With the option `direct`, a WRITE bypasses the page cache if its data, offset and length are
+ * multiples of this; others go through it. */
 #define OCTO_POSIXDISK_ALIGNMENT 4096u
 
 struct octo_posixdisk_options {
     bool create;          /* make the directory if it is not there; its parent must be */
-    bool no_direct;       /* never O_DIRECT */
+    bool direct;          /* O_DIRECT for WRITEs that are aligned, where the system has it */
     uint32_t threads;     /* 0: 8 */
     uint32_t pending_max; /* operations submitted and not yet returned; 0: 256 */
     const struct octo_posix_calls *calls; /* NULL: the real ones; must outlive the disk */

@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 {
     octo_assert(argc >= 2);
     const uint32_t count = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 3000;
-    const struct octo_posixdisk_options options = {.create = true};
+    const struct octo_posixdisk_options options = {.create = true, .direct = true};
     char why[200];
     uint8_t *data = aligned_alloc(PAGE, (size_t)PLACES * PAGE);
     struct run run = {.state = 1};

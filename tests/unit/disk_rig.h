@@ -79,10 +79,10 @@ static inline struct disk_rig *disk_rig_open_posix(struct octo_posixdisk_options
     return rig;
 }
 
-static inline struct disk_rig *disk_rig_open(bool posix)
+static inline struct disk_rig *disk_rig_open(bool posix, bool direct)
 {
     if (posix)
-        return disk_rig_open_posix((struct octo_posixdisk_options){0});
+        return disk_rig_open_posix((struct octo_posixdisk_options){.direct = direct});
     struct disk_rig *rig = calloc(1, sizeof *rig);
     rig->draws = 1;
     rig->block = aligned_alloc(64, RIG_ARENA_BYTES);

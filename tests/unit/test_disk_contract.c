@@ -362,11 +362,11 @@ static const struct {
 #undef ROW
 };
 
-static void run_rows(bool posix)
+static void run_rows(bool posix, bool direct)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fprintf(stderr, "%s: %s\n", posix ? "posix" : "simulated", rows[i].name);
-        struct disk_rig *rig = disk_rig_open(posix);
+        struct disk_rig *rig = disk_rig_open(posix, direct);
         rows[i].check(rig);
         disk_rig_close(rig);
     }
@@ -374,12 +374,17 @@ static void run_rows(bool posix)
 
 Test(disk_contract, the_simulated_disk_keeps_it)
 {
-    run_rows(false);
+    run_rows(false, false);
 }
 
 Test(disk_contract, the_posix_disk_keeps_it)
 {
-    run_rows(true);
+    run_rows(true, false);
+}
+
+Test(disk_contract, the_posix_disk_keeps_it_with_direct_writes)
+{
+    run_rows(true, true);
 }
 
 /* ---- Both alike ------------------------------------------------------------------------------ */
@@ -409,13 +414,13 @@ static struct octo_disk_op drawn_op(uint64_t *draws, const uint8_t *data)
     };
 }
 
-Test(disk_contract, both_give_the_same_answers)
+static void compare(bool direct)
 {
     uint64_t draws = 1;
     uint8_t *data = filled(0, 16 * PAGE);
     draw_bytes(&draws, data, 16 * PAGE);
-    struct disk_rig *sim = disk_rig_open(false);
-    struct disk_rig *posix = disk_rig_open(true);
+    struct disk_rig *sim = disk_rig_open(false, false);
+    struct disk_rig *posix = disk_rig_open(true, direct);
     for (int i = 0; i < 3000; i++) {
         const struct octo_disk_op op = drawn_op(&draws, data);
         disk_rig_do(sim, op);
@@ -432,4 +437,10 @@ Test(disk_contract, both_give_the_same_answers)
     disk_rig_close(sim);
     disk_rig_close(posix);
     free(data);
+}
+
+Test(disk_contract, both_give_the_same_answers)
+{
+    compare(false);
+    compare(true);
 }
