@@ -101,9 +101,10 @@ static void marker_found(struct scan *scan, const struct oracle_record *record, 
         .floor_index = record->floor_index,
         .place = place,
     };
-    /* What the snapshot covers was cut to it, and is not compared. */
+    /* What the snapshot covers was cut to it, and is not compared; nor is the word of a node that
+     * lost entries, which stand here still. */
     const bool comparable = record->sequence == topic->accepted && !topic->unfounded &&
-                            record->index > scan->foundation->index;
+                            record->index > scan->foundation->index && record->floor_index == 0;
     if (comparable &&
         (record->index != log->last || record->term != oracle_log_term(log, log->last) ||
          record->chain != oracle_log_chain(log, log->last)))
