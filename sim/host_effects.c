@@ -91,10 +91,19 @@ static uint32_t error_ppm(const struct octo_world *world, enum octo_disk_chance_
     return 0;
 }
 
+/* Whether a question has a rate. The others are asked at every operation or power loss. */
+static bool is_error(enum octo_disk_chance_kind kind)
+{
+    return kind != OCTO_CHANCE_LATENCY && kind != OCTO_CHANCE_CRASH_SECTOR &&
+           kind != OCTO_CHANCE_CRASH_ENTRY;
+}
+
 static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
                             const struct octo_disk_question *question)
 {
     const uint32_t ppm = error_ppm(world, question->kind);
+    if (ppm == 0 && is_error(question->kind))
+        return 0; /* most of them, and before a key is made */
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_DISK,
         .detail = (uint8_t)question->kind,
@@ -103,33 +112,27 @@ static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
         .incarnation = world->hosts[id].incarnation,
         .identity = {file_word(question->file), question->occurrence},
     };
+    const uint64_t bits = world_decide(world, &key);
     switch (question->kind) {
     case OCTO_CHANCE_LATENCY:
-        return answer_latency(world, id, world_decide(world, &key), question);
+        return answer_latency(world, id, bits, question);
     case OCTO_CHANCE_READ_ERROR:
-        return ppm == 0 ? 0
-                        : answer_error(world, id, world_decide(world, &key), ppm, 1,
-                                       OCTO_FAULT_DISK_READ_ERROR, question);
+        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_READ_ERROR, question);
     case OCTO_CHANCE_WRITE_ERROR:
-        return ppm == 0 ? 0
-                        : answer_error(world, id, world_decide(world, &key), ppm, 3,
-                                       OCTO_FAULT_DISK_WRITE_ERROR, question);
+        return answer_error(world, id, bits, ppm, 3, OCTO_FAULT_DISK_WRITE_ERROR, question);
     case OCTO_CHANCE_SYNC_ERROR:
-        return ppm == 0 ? 0
-                        : answer_error(world, id, world_decide(world, &key), ppm, 2,
-                                       OCTO_FAULT_DISK_SYNC_ERROR, question);
+        return answer_error(world, id, bits, ppm, 2, OCTO_FAULT_DISK_SYNC_ERROR, question);
     case OCTO_CHANCE_CRASH_SECTOR:
-        return answer_sector(world, id, world_decide(world, &key), question);
+        return answer_sector(world, id, bits, question);
     case OCTO_CHANCE_CRASH_ENTRY:
-        return answer_entry(world, id, world_decide(world, &key), question);
+        return answer_entry(world, id, bits, question);
+    case OCTO_CHANCE_NONE:
     case OCTO_CHANCE_CRASH_SIZE:
     case OCTO_CHANCE_SHORT_READ:
     case OCTO_CHANCE_NO_SPACE:
     case OCTO_CHANCE_LOST_WRITE:
     case OCTO_CHANCE_MISDIRECTED_WRITE:
     case OCTO_CHANCE_MISDIRECTED_READ:
-        return 0;
-    case OCTO_CHANCE_NONE:
     case OCTO_CHANCE_COUNT:
         break;
     }

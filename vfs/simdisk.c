@@ -434,6 +434,8 @@ static void sync_extent(struct simdisk_file *file, struct simdisk_extent covered
 {
     if (!failed) {
         file->allocated_durable = simdisk_hull(file->allocated_durable, covered);
+        file->allocated_done =
+            simdisk_hull(file->allocated_done, covered); /* one may have failed */
         file->durable_size = octo_max_u64(file->durable_size, covered.end);
     } else if (file->allocated_done.first == covered.first &&
                file->allocated_done.end == covered.end) {

@@ -277,6 +277,11 @@ void simdisk_lies_forget(struct octo_simdisk *disk, uint32_t index)
     }
 }
 
+static uint64_t range_end(uint64_t offset, uint64_t length)
+{
+    return length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+}
+
 uint32_t octo_simdisk_lies(const struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
                            uint64_t length)
 {
@@ -286,7 +291,7 @@ uint32_t octo_simdisk_lies(const struct octo_simdisk *disk, struct octo_file fil
         const struct simdisk_lie *lie = simdisk_lie_at(disk, i);
         const uint64_t sector = lie->sector;
         count += lie->told && lie->file == index && sector >= offset / SIMDISK_SLOT_BYTES &&
-                 sector <= (offset + length - 1) / SIMDISK_SLOT_BYTES;
+                 sector <= (range_end(offset, length) - 1) / SIMDISK_SLOT_BYTES;
     }
     return count;
 }
@@ -378,9 +383,10 @@ uint32_t octo_simdisk_damage(struct octo_simdisk *disk, struct octo_file file, u
     if (index == SIMDISK_FILE_NONE)
         return 0;
     const uint64_t size = disk->files[index].durable_size;
-    if (offset >= size || length == 0)
+    if (size == 0 || length == 0)
         return 0;
-    const uint64_t last = (offset + octo_min_u64(length, size - offset) - 1) / SIMDISK_SLOT_BYTES;
+    const uint64_t last =
+        octo_min_u64(range_end(offset, length) - 1, size - 1) / SIMDISK_SLOT_BYTES;
     uint32_t count = 0;
     for (uint64_t number = offset / SIMDISK_SLOT_BYTES; number <= last; number++)
         count += damage_sector(disk, index, (uint32_t)number, damage, bits);
