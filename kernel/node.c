@@ -13,7 +13,7 @@
 #include "kernel/wire/wire.h"
 
 /* What the log may emit in one step: its disk operations and their traces. */
-#define WAL_ITEMS 16u
+#define WAL_ITEMS 48u
 
 /* Of the node itself: REFUSE, READY, HALT, the HALT effect, and one reply to a request. */
 #define NODE_ITEMS 5u
@@ -331,7 +331,7 @@ static void node_event(struct octo_node *node, struct octo_step *step,
         node_message(node, step, event);
         break;
     case OCTO_EVENT_DISK:
-        octo_wal_completion(node->wal, step, event);
+        (void)octo_wal_completion(node->wal, step, event);
         break;
     case OCTO_EVENT_REQUEST:
         node_request(node, step, event);
@@ -376,7 +376,12 @@ static bool node_running(struct octo_node *node, struct octo_step *step)
     case OCTO_WAL_FAILED:
         node_halt(node, step, octo_wal_reason(node->wal));
         return false;
+    case OCTO_WAL_WAITING:
+        octo_wal_found(node->wal, step, &(struct octo_position){0});
+        octo_wal_flush(node->wal, step);
+        return false;
     case OCTO_WAL_IDLE:
+    case OCTO_WAL_OPENING:
     case OCTO_WAL_RECOVERING:
         octo_wal_flush(node->wal, step);
         return false;
@@ -453,15 +458,23 @@ void octo_node_look(const struct octo_node *node, struct octo_node_view *view)
     view->term = octo_wal_term(node->wal);
     view->vote = octo_wal_vote(node->wal);
     view->leader = node->raft.leader;
-    view->last = octo_wal_log(node->wal)->last;
+    view->base = octo_wal_log(node->wal)->base.index;
+    view->base_term = octo_wal_log(node->wal)->base.term;
+    view->base_chain = octo_wal_log(node->wal)->base.chain;
+    view->last = octo_wal_last(node->wal);
     view->durable = octo_wal_durable(node->wal);
     view->commit = node->raft.commit;
     view->applied = node->applied;
+    struct octo_position floor;
+    if (octo_wal_floor(node->wal, &floor)) {
+        view->floor_term = floor.term;
+        view->floor_index = floor.index;
+    }
 }
 
 bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo_entry *entry)
 {
-    if (node->raft.role == OCTO_ROLE_STARTING)
+    if (node->raft.role == OCTO_ROLE_STARTING || index > octo_wal_last(node->wal))
         return false;
     return octo_log_entry(octo_wal_log(node->wal), index, entry);
 }
@@ -488,9 +501,9 @@ void octo_node_check(const struct octo_node *node)
     octo_assert(node->applied <= node->raft.commit);
 
     const struct octo_log *log = octo_wal_log(node->wal);
-    octo_term term = 0;
-    uint64_t chain = 0;
-    for (octo_index index = 1; index <= log->last; index++) {
+    octo_term term = log->base.term;
+    uint64_t chain = log->base.chain;
+    for (octo_index index = log->base.index + 1; index <= log->last; index++) {
         struct octo_entry entry;
         const bool found = octo_log_entry(log, index, &entry);
         octo_assert(found);

@@ -79,6 +79,12 @@ static uint32_t error_ppm(const struct octo_world *world, enum octo_disk_chance_
     case OCTO_CHANCE_LATENCY:
     case OCTO_CHANCE_CRASH_SECTOR:
     case OCTO_CHANCE_CRASH_ENTRY:
+    case OCTO_CHANCE_CRASH_SIZE:
+    case OCTO_CHANCE_SHORT_READ:
+    case OCTO_CHANCE_NO_SPACE:
+    case OCTO_CHANCE_LOST_WRITE:
+    case OCTO_CHANCE_MISDIRECTED_WRITE:
+    case OCTO_CHANCE_MISDIRECTED_READ:
     case OCTO_CHANCE_COUNT:
         break;
     }
@@ -116,6 +122,13 @@ static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
         return answer_sector(world, id, world_decide(world, &key), question);
     case OCTO_CHANCE_CRASH_ENTRY:
         return answer_entry(world, id, world_decide(world, &key), question);
+    case OCTO_CHANCE_CRASH_SIZE:
+    case OCTO_CHANCE_SHORT_READ:
+    case OCTO_CHANCE_NO_SPACE:
+    case OCTO_CHANCE_LOST_WRITE:
+    case OCTO_CHANCE_MISDIRECTED_WRITE:
+    case OCTO_CHANCE_MISDIRECTED_READ:
+        return 0;
     case OCTO_CHANCE_NONE:
     case OCTO_CHANCE_COUNT:
         break;

@@ -65,6 +65,8 @@ static uint64_t disk_chain(uint64_t hash, uint64_t first, const struct octo_disk
     case OCTO_DISK_CREATE:
     case OCTO_DISK_DIR_SYNC:
     case OCTO_DISK_UNLINK:
+    case OCTO_DISK_ALLOCATE:
+    case OCTO_DISK_LIST:
         break;
     }
     return hash;

@@ -113,7 +113,7 @@ static void add_disk(struct line *line, const struct octo_disk_op *op)
     add(line, "#%-5" PRIu64 " %-7s ", op->id, octo_disk_kind_text((enum octo_disk_kind)op->kind));
     if (op->kind != OCTO_DISK_DIR_SYNC)
         add_file(line, op->file);
-    if (op->kind == OCTO_DISK_READ || op->kind == OCTO_DISK_WRITE)
+    if (op->kind == OCTO_DISK_READ || op->kind == OCTO_DISK_WRITE || op->kind == OCTO_DISK_ALLOCATE)
         add(line, " offset=%" PRIu64 " length=%u", op->offset, op->length);
     if (op->kind == OCTO_DISK_RENAME) {
         add(line, " to ");

@@ -80,45 +80,49 @@ static void durable_reaches(struct simdisk_file *file, uint32_t number)
     file->durable_size = octo_max_u64(file->durable_size, octo_min_u64(end, file->size));
 }
 
-static void drop_older(struct octo_simdisk *disk, struct simdisk_file *file,
+static void drop_older(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                        struct simdisk_sector *sector)
 {
+    struct simdisk_file *file = &disk->files[index];
     if (sector->older == SIMDISK_SLOT_NONE && (sector->flags & SIMDISK_MIXED) == 0)
         return;
     if (sector->older != SIMDISK_SLOT_NONE)
         simdisk_pool_give(&disk->pool, sector->older);
     sector->older = SIMDISK_SLOT_NONE;
     sector->flags &= (uint16_t)~SIMDISK_MIXED;
+    simdisk_lie_forsaken(disk, index, number, sector, true);
     octo_assert(file->overlaid > 0);
     file->overlaid--;
 }
 
 /* A dirty or lost sector becomes clean; which content it keeps is the caller's business. */
-static void sector_clean(struct octo_simdisk *disk, uint32_t index, struct simdisk_sector *sector)
+static void sector_clean(struct octo_simdisk *disk, uint32_t index, uint32_t number,
+                         struct simdisk_sector *sector)
 {
     struct simdisk_file *file = &disk->files[index];
     octo_assert(sector->cache != sector->durable);
-    drop_older(disk, file, sector);
+    drop_older(disk, index, number, sector);
     const bool lost = (sector->flags & SIMDISK_LOST) != 0;
     list_remove(disk, index, lost ? &file->lost : &file->dirty, sector);
-    sector->flags = 0;
+    sector->flags &= SIMDISK_LIE;
 }
 
 void simdisk_cache_settle(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                           struct simdisk_sector *sector)
 {
-    sector_clean(disk, index, sector);
-    if (sector->durable != SIMDISK_SLOT_NONE)
-        simdisk_pool_give(&disk->pool, sector->durable);
-    sector->durable = sector->cache;
+    sector_clean(disk, index, number, sector);
+    simdisk_lie_durable(disk, index, number, sector, sector->cache);
     durable_reaches(&disk->files[index], number);
 }
 
-void simdisk_cache_revert(struct octo_simdisk *disk, uint32_t index, struct simdisk_sector *sector)
+void simdisk_cache_revert(struct octo_simdisk *disk, uint32_t index, uint32_t number,
+                          struct simdisk_sector *sector)
 {
-    sector_clean(disk, index, sector);
+    sector_clean(disk, index, number, sector);
     simdisk_pool_give(&disk->pool, sector->cache);
-    sector->cache = sector->durable;
+    simdisk_lie_forsaken(disk, index, number, sector, false);
+    const struct simdisk_lie *lie = simdisk_lie_find(disk, index, number, sector);
+    sector->cache = lie != NULL ? lie->slot : sector->durable;
 }
 
 /* ---- Writes ---------------------------------------------------------------------------------- */
@@ -152,6 +156,7 @@ static bool overlay(struct octo_simdisk *disk, uint32_t index, uint32_t number,
         simdisk_report_flush(&report, disk, index, host);
         return true;
     }
+    simdisk_lie_covered(disk, index, number, sector, true);
     sector->older = sector->cache;
     sector->cache = copy_for_write(disk, sector->older, whole);
     file->overlaid++;
@@ -167,20 +172,21 @@ static void sector_open(struct octo_simdisk *disk, uint32_t index, uint32_t numb
     if ((sector->flags & SIMDISK_LOST) != 0) {
         list_remove(disk, index, &file->lost, sector);
         list_insert(disk, index, &file->dirty, number, sector);
-        sector->flags = SIMDISK_DIRTY;
+        sector->flags = SIMDISK_DIRTY | (sector->flags & SIMDISK_LIE);
         return;
     }
     if ((sector->flags & SIMDISK_DIRTY) != 0 && sector->inflight > 0) {
         if ((sector->flags & SIMDISK_MIXED) == 0 && sector->older == SIMDISK_SLOT_NONE)
             file->overlaid++;
         sector->flags |= SIMDISK_MIXED;
+        simdisk_lie_covered(disk, index, number, sector, false);
         return;
     }
     if ((sector->flags & SIMDISK_DIRTY) != 0 && !overlay(disk, index, number, sector, whole, host))
         return;
-    octo_assert(sector->cache == sector->durable);
+    octo_assert(sector->cache == sector->durable || sector->flags == SIMDISK_LIE);
     sector->cache = copy_for_write(disk, sector->durable, whole);
-    sector->flags = SIMDISK_DIRTY;
+    sector->flags |= SIMDISK_DIRTY;
     list_insert(disk, index, &file->dirty, number, sector);
 }
 
@@ -225,8 +231,29 @@ void simdisk_cache_written(struct octo_simdisk *disk, uint32_t index, uint32_t s
         if (sector->inflight > 0)
             continue;
         sector->stamp = disk->stamp;
-        drop_older(disk, file, sector);
+        drop_older(disk, index, number, sector);
     }
+}
+
+bool simdisk_cache_has_space(const struct octo_simdisk *disk, uint32_t index, uint64_t offset,
+                             uint32_t size)
+{
+    const struct simdisk_file *file = &disk->files[index];
+    if (size == 0 || (offset >= file->allocated.first && offset + size <= file->allocated.end))
+        return true;
+    /* From the end: what an append lacks is there. */
+    uint64_t number = (offset + size - 1) / SIMDISK_SLOT_BYTES + 1;
+    while (number-- > offset / SIMDISK_SLOT_BYTES) {
+        const uint64_t start = number * SIMDISK_SLOT_BYTES;
+        if (start >= file->allocated.first && start + SIMDISK_SLOT_BYTES <= file->allocated.end)
+            continue;
+        const struct simdisk_sector *sector =
+            simdisk_tree_find(&disk->pool, file, (uint32_t)number);
+        if (sector == NULL ||
+            (sector->cache == SIMDISK_SLOT_NONE && sector->durable == SIMDISK_SLOT_NONE))
+            return false;
+    }
+    return true;
 }
 
 /* ---- Reads ----------------------------------------------------------------------------------- */
@@ -264,9 +291,7 @@ static void settle_older(struct octo_simdisk *disk, uint32_t index, uint32_t num
                          struct simdisk_sector *sector)
 {
     struct simdisk_file *file = &disk->files[index];
-    if (sector->durable != SIMDISK_SLOT_NONE)
-        simdisk_pool_give(&disk->pool, sector->durable);
-    sector->durable = sector->older;
+    simdisk_lie_durable(disk, index, number, sector, sector->older);
     sector->older = SIMDISK_SLOT_NONE;
     octo_assert(file->overlaid > 0);
     file->overlaid--;
@@ -320,11 +345,12 @@ void simdisk_cache_sync_end(struct octo_simdisk *disk, uint32_t index, uint64_t 
             simdisk_cache_settle(disk, index, number, sector);
             simdisk_report_add(&report, disk, index, number, host);
         } else if (fault == 1) {
-            simdisk_cache_revert(disk, index, sector);
+            simdisk_cache_revert(disk, index, number, sector);
         } else {
             list_remove(disk, index, &file->dirty, sector);
             list_insert(disk, index, &file->lost, number, sector);
-            sector->flags = SIMDISK_LOST;
+            sector->flags = SIMDISK_LOST | (sector->flags & SIMDISK_LIE);
+            simdisk_lie_forsaken(disk, index, number, sector, false);
         }
     }
     simdisk_report_flush(&report, disk, index, host);

@@ -7,6 +7,7 @@ struct tally {
     uint64_t slot_sum;
     uint64_t inflight; /* over the sectors of one file */
     uint64_t dirty, lost, overlaid;
+    uint64_t lies; /* over all files */
 };
 
 /* Each slot ever used must be owned once or free: counted, and summed through a bijection, so that
@@ -22,9 +23,9 @@ static void tally_slot(struct tally *tally, uint32_t slot)
 
 static void check_flags(const struct simdisk_sector *sector)
 {
-    switch (sector->flags) {
-    case 0:
-        octo_assert(sector->cache == sector->durable);
+    switch (sector->flags & ~SIMDISK_LIE) {
+    case 0: /* the cached content: check_lie, if there is one */
+        octo_assert(sector->cache == sector->durable || sector->flags == SIMDISK_LIE);
         octo_assert(sector->older == SIMDISK_SLOT_NONE);
         break;
     case SIMDISK_LOST:
@@ -37,7 +38,7 @@ static void check_flags(const struct simdisk_sector *sector)
         octo_assert(sector->cache != sector->durable);
         break;
     default:
-        octo_assert(sector->flags == SIMDISK_DIRTY);
+        octo_assert((sector->flags & ~SIMDISK_LIE) == SIMDISK_DIRTY);
         octo_assert(sector->cache != sector->durable);
         octo_assert(sector->inflight > 0 || sector->older == SIMDISK_SLOT_NONE);
     }
@@ -47,15 +48,17 @@ static void check_sector(const struct simdisk_file *file, const struct simdisk_s
                          uint64_t number, struct tally *tally)
 {
     check_flags(sector);
+    const bool shows = sector->flags == SIMDISK_LIE; /* or may: then the lie owns the slot */
     tally->inflight += sector->inflight;
     tally->dirty += (sector->flags & SIMDISK_DIRTY) != 0;
     tally->lost += (sector->flags & SIMDISK_LOST) != 0;
+    tally->lies += (sector->flags & SIMDISK_LIE) != 0;
     tally->overlaid += (sector->flags & SIMDISK_MIXED) != 0 || sector->older != SIMDISK_SLOT_NONE;
     if (sector->durable != SIMDISK_SLOT_NONE) {
         octo_assert(number * SIMDISK_SLOT_BYTES < file->durable_size);
         tally_slot(tally, sector->durable);
     }
-    if (sector->cache != sector->durable) {
+    if (sector->cache != sector->durable && !shows) {
         octo_assert(number * SIMDISK_SLOT_BYTES < file->size);
         tally_slot(tally, sector->cache);
     }
@@ -137,9 +140,58 @@ static void check_file(const struct octo_simdisk *disk, uint32_t index, struct t
     octo_assert(tally->dirty == check_list(disk, file, &file->dirty, SIMDISK_DIRTY));
     octo_assert(tally->lost == check_list(disk, file, &file->lost, SIMDISK_LOST));
     octo_assert(file->durable_size <= file->size);
+    octo_assert(file->allocated.end <= file->size);
+    octo_assert(file->allocated_done.end <= file->allocated.end);
+    octo_assert(file->allocated_durable.end <= file->allocated_done.end);
+    octo_assert(file->allocated_durable.end <= file->durable_size);
     if (!named && file->users == 0 && file->changes == 0)
         octo_assert(file->root == SIMDISK_SLOT_NONE);
 }
+
+/* ---- Lies ------------------------------------------------------------------------------------ */
+
+static void check_lie(const struct octo_simdisk *disk, const struct simdisk_lie *lie,
+                      struct tally *tally)
+{
+    octo_assert(lie->file < disk->file_high);
+    const struct simdisk_sector *sector =
+        simdisk_tree_find(&disk->pool, &disk->files[lie->file], lie->sector);
+    octo_assert(sector != NULL);
+    octo_assert(simdisk_lie_find(disk, lie->file, lie->sector, sector) == lie);
+    octo_assert(lie->told || lie->astray != 0 || lie->older_astray != 0);
+    octo_assert(lie->astray == 0 || (sector->flags & SIMDISK_DIRTY) != 0);
+    octo_assert(lie->older_astray == 0 || sector->older != SIMDISK_SLOT_NONE);
+    octo_assert(lie->told || lie->slot == SIMDISK_SLOT_NONE);
+    if (lie->told)
+        octo_assert(sector->durable != SIMDISK_SLOT_NONE);
+    if (sector->flags == SIMDISK_LIE)
+        octo_assert(sector->cache == sector->durable || sector->cache == lie->slot);
+    if (lie->slot == SIMDISK_SLOT_NONE)
+        return;
+    octo_assert(memcmp(simdisk_slot(&disk->pool, lie->slot),
+                       simdisk_slot(&disk->pool, sector->durable), SIMDISK_SLOT_BYTES) != 0);
+    tally_slot(tally, lie->slot);
+}
+
+/* As many lies as sectors with the flag, each found by its sector: none is there twice. */
+static void check_lies(const struct octo_simdisk *disk, struct tally *tally)
+{
+    octo_assert(disk->lie_count <= SIMDISK_LIES_MAX);
+    octo_assert(disk->lie_count == tally->lies);
+    for (uint32_t i = 0; i < disk->lie_count; i++) {
+        if (i % SIMDISK_LIES_PER_PAGE == 0)
+            tally_slot(tally, disk->lie_pages[i / SIMDISK_LIES_PER_PAGE]);
+        check_lie(disk, simdisk_lie_at(disk, i), tally);
+    }
+    for (uint32_t i = 0; i < SIMDISK_FORMERS_MAX; i++) {
+        if (disk->formers[i].slot == SIMDISK_SLOT_NONE)
+            continue;
+        octo_assert(disk->files[disk->formers[i].file].root != SIMDISK_SLOT_NONE);
+        tally_slot(tally, disk->formers[i].slot);
+    }
+}
+
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static void check_names(const simdisk_name *names, uint32_t count)
 {
@@ -148,8 +200,6 @@ static void check_names(const simdisk_name *names, uint32_t count)
             octo_assert(names[i] == 0 || names[i] != names[j]);
     }
 }
-
-/* ---- The whole ------------------------------------------------------------------------------- */
 
 static void check_pending(const struct octo_simdisk *disk)
 {
@@ -188,6 +238,7 @@ void octo_simdisk_check(const struct octo_simdisk *disk)
     check_names(disk->durable_names, disk->file_high);
     for (uint32_t i = 0; i < disk->file_high; i++)
         check_file(disk, i, &tally);
+    check_lies(disk, &tally);
     for (uint32_t slot = disk->counters; slot != SIMDISK_SLOT_NONE;) {
         const struct simdisk_counter_page *page = simdisk_slot(&disk->pool, slot);
         tally_slot(&tally, slot);

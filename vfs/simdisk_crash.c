@@ -1,6 +1,8 @@
 /* Kill and power loss: what a crash leaves. */
 #include "vfs/simdisk.h"
 
+#define TORN_MAX (SIMDISK_SLOT_BYTES / 8) /* the last answer that tears; beyond is garbage */
+
 void octo_simdisk_kill(struct octo_simdisk *disk)
 {
     simdisk_pending_drop(disk);
@@ -54,7 +56,7 @@ static void tear(struct octo_simdisk *disk, const struct simdisk_sector *sector,
                size);
 }
 
-/* Returns whether the durable content changed. */
+/* Asks what became of a dirty sector. Returns whether the durable content changed. */
 static bool resolve_sector(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                            struct simdisk_sector *sector, const struct octo_disk_host *host)
 {
@@ -63,18 +65,45 @@ static bool resolve_sector(struct octo_simdisk *disk, uint32_t index, uint32_t n
                     OCTO_DISK_NONE, number);
     if (answer == 0) {
         disk->stats.sectors_lost++;
-        simdisk_cache_revert(disk, index, sector);
+        simdisk_cache_revert(disk, index, number, sector);
         return false;
     }
     simdisk_struck(disk, OCTO_CHANCE_CRASH_SECTOR);
+    uint8_t *content = simdisk_slot(&disk->pool, sector->cache);
+    if (answer > TORN_MAX)
+        simdisk_garbage(content, answer);
+    simdisk_cut(content, number, disk->files[index].size);
     if (answer == 1) {
         disk->stats.sectors_kept++;
-    } else {
+    } else if (answer <= TORN_MAX) {
+        const uint32_t bytes = (uint32_t)(answer - 1) * 8;
         disk->stats.sectors_torn++;
-        tear(disk, sector, (uint32_t)octo_min_u64(answer - 1, SIMDISK_SLOT_BYTES / 8 - 1) * 8);
+        simdisk_lie_torn(disk, index, number, sector, bytes);
+        tear(disk, sector, bytes);
+    } else {
+        disk->stats.sectors_garbage++;
     }
     simdisk_cache_settle(disk, index, number, sector);
     return true;
+}
+
+/* Asks what became of the size of a file, and returns where its durable content may end. */
+static uint64_t resolve_size(struct octo_simdisk *disk, uint32_t index, bool *grown,
+                             const struct octo_disk_host *host)
+{
+    const struct simdisk_file *file = &disk->files[index];
+    *grown = false;
+    if (file->size == file->durable_size)
+        return file->size;
+    const uint64_t answer =
+        simdisk_ask(host, OCTO_CHANCE_CRASH_SIZE, simdisk_file_of(disk->durable_names[index]),
+                    OCTO_DISK_NONE, 0);
+    if (answer == 0)
+        return file->size;
+    simdisk_struck(disk, OCTO_CHANCE_CRASH_SIZE);
+    disk->stats.sizes_wrong++;
+    *grown = answer == 1;
+    return *grown ? file->size : file->durable_size;
 }
 
 static void resolve_file(struct octo_simdisk *disk, uint32_t index,
@@ -82,17 +111,29 @@ static void resolve_file(struct octo_simdisk *disk, uint32_t index,
 {
     struct simdisk_file *file = &disk->files[index];
     struct simdisk_report report = {0};
+    bool grown;
+    file->size = resolve_size(disk, index, &grown, host);
     while (file->lost.first != SIMDISK_SECTOR_NONE) {
+        const uint32_t number = file->lost.first;
         disk->stats.sectors_lost++;
-        simdisk_cache_revert(disk, index, simdisk_tree_find(&disk->pool, file, file->lost.first));
+        simdisk_cache_revert(disk, index, number, simdisk_tree_find(&disk->pool, file, number));
     }
     while (file->dirty.first != SIMDISK_SECTOR_NONE) {
         const uint32_t number = file->dirty.first;
-        if (resolve_sector(disk, index, number, simdisk_tree_find(&disk->pool, file, number), host))
+        struct simdisk_sector *sector = simdisk_tree_find(&disk->pool, file, number);
+        if ((uint64_t)number * SIMDISK_SLOT_BYTES >= file->size) {
+            disk->stats.sectors_lost++;
+            simdisk_cache_revert(disk, index, number, sector);
+        } else if (resolve_sector(disk, index, number, sector, host)) {
             simdisk_report_add(&report, disk, index, number, host);
+        }
     }
     octo_assert(file->overlaid == 0);
+    if (grown)
+        file->durable_size = file->size;
     file->size = file->durable_size;
+    file->allocated = file->allocated_durable;
+    file->allocated_done = file->allocated_durable;
     simdisk_report_flush(&report, disk, index, host);
 }
 
@@ -105,4 +146,5 @@ void octo_simdisk_power_loss(struct octo_simdisk *disk, const struct octo_disk_h
         if (disk->durable_names[i] != 0)
             resolve_file(disk, i, host);
     }
+    simdisk_lies_show(disk);
 }

@@ -17,6 +17,16 @@ uint32_t simdisk_find(const struct octo_simdisk *disk, simdisk_name name)
     return find_in(disk, disk->names, name);
 }
 
+uint32_t simdisk_lookup(struct octo_simdisk *disk, simdisk_name name)
+{
+    if (disk->names[disk->file_last] == name)
+        return disk->file_last;
+    const uint32_t file = simdisk_find(disk, name);
+    if (file != SIMDISK_FILE_NONE)
+        disk->file_last = file;
+    return file;
+}
+
 uint32_t simdisk_find_durable(const struct octo_simdisk *disk, simdisk_name name)
 {
     return find_in(disk, disk->durable_names, name);
@@ -42,6 +52,7 @@ void simdisk_file_release(struct octo_simdisk *disk, uint32_t index)
     if (index == SIMDISK_FILE_NONE || is_needed(disk, index))
         return;
     octo_assert(disk->files[index].syncs == 0);
+    simdisk_lies_forget(disk, index);
     simdisk_tree_free(&disk->pool, &disk->files[index]);
     disk->files[index] = empty_file();
 }
@@ -77,27 +88,45 @@ static void report_whole(simdisk_name name, uint64_t bytes, const struct octo_di
                       octo_align_up(bytes, SIMDISK_SLOT_BYTES));
 }
 
+/* The name means the file durably from now on; returns which one it meant before. */
+static uint32_t durable_name(struct octo_simdisk *disk, simdisk_name name, uint32_t file,
+                             const struct octo_disk_host *host)
+{
+    const uint32_t holder = simdisk_find_durable(disk, name);
+    octo_assert(holder != file);
+    uint64_t bytes = 0;
+    if (holder != SIMDISK_FILE_NONE) {
+        bytes = disk->files[holder].durable_size;
+        disk->durable_names[holder] = 0;
+    }
+    if (file != SIMDISK_FILE_NONE) {
+        const simdisk_name before = disk->durable_names[file];
+        const uint64_t moved_bytes = disk->files[file].durable_size;
+        disk->durable_names[file] = name;
+        bytes = octo_max_u64(bytes, moved_bytes);
+        if (before != 0)
+            report_whole(before, moved_bytes, host);
+    }
+    report_whole(name, bytes, host);
+    return holder;
+}
+
 void simdisk_directory_apply(struct octo_simdisk *disk, const struct simdisk_change *change,
                              const struct octo_disk_host *host)
 {
     const uint32_t holder = simdisk_find_durable(disk, change->name);
     if (holder == change->file)
         return;
-    uint64_t bytes = 0;
-    if (holder != SIMDISK_FILE_NONE) {
-        bytes = disk->files[holder].durable_size;
-        disk->durable_names[holder] = 0;
-    }
-    if (change->file != SIMDISK_FILE_NONE) {
-        const simdisk_name before = disk->durable_names[change->file];
-        const uint64_t moved_bytes = disk->files[change->file].durable_size;
-        disk->durable_names[change->file] = change->name;
-        bytes = octo_max_u64(bytes, moved_bytes);
-        if (before != 0)
-            report_whole(before, moved_bytes, host);
-    }
-    report_whole(change->name, bytes, host);
-    simdisk_file_release(disk, holder);
+    /* The one in the way has come back to this name: the change is overtaken. */
+    if (holder != SIMDISK_FILE_NONE && disk->names[holder] == change->name)
+        return;
+    uint32_t moved = durable_name(disk, change->name, change->file, host);
+    /* Whoever is in the way was renamed, or else unlinked or replaced. A rename is atomic: if it
+     * has made way here, its new name has arrived. That ends, for each step gives one more file the
+     * name that it is seen under. */
+    while (moved != SIMDISK_FILE_NONE && disk->names[moved] != 0)
+        moved = durable_name(disk, disk->names[moved], moved, host);
+    simdisk_file_release(disk, moved);
 }
 
 /* The list no longer holds a change that meant this file. */
@@ -238,4 +267,50 @@ void simdisk_directory_sync_end(struct octo_simdisk *disk, uint64_t stamp, uint6
         change_ended(disk, change.file);
     }
     disk->change_count = kept;
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+uint32_t simdisk_directory_numbers(const struct octo_simdisk *disk, const simdisk_name *names,
+                                   uint8_t kind, uint32_t *numbers)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < disk->file_high; i++) {
+        const struct octo_file file = simdisk_file_of(names[i]);
+        if (names[i] == 0 || file.kind != kind)
+            continue;
+        uint32_t at = count++;
+        for (; at > 0 && numbers[at - 1] > file.number; at--)
+            numbers[at] = numbers[at - 1];
+        numbers[at] = file.number;
+    }
+    return count;
+}
+
+uint32_t octo_simdisk_files(const struct octo_simdisk *disk, uint8_t kind, uint32_t *numbers,
+                            uint32_t count)
+{
+    uint32_t all[SIMDISK_FILES_MAX];
+    const uint32_t found = simdisk_directory_numbers(disk, disk->durable_names, kind, all);
+    const uint32_t given = (uint32_t)octo_min_u64(found, count);
+    if (given > 0)
+        memcpy(numbers, all, given * sizeof *all);
+    return found;
+}
+
+void octo_simdisk_wipe(struct octo_simdisk *disk, const struct octo_disk_host *host)
+{
+    for (uint32_t i = 0; i < disk->pending_used; i++)
+        octo_assert(disk->pending[i].kind == OCTO_DISK_NONE);
+    disk->change_count = 0;
+    for (uint32_t i = 0; i < disk->file_high; i++) {
+        const simdisk_name name = disk->durable_names[i];
+        const uint64_t bytes = disk->files[i].durable_size;
+        disk->files[i].changes = 0;
+        disk->names[i] = 0;
+        disk->durable_names[i] = 0;
+        simdisk_file_release(disk, i);
+        if (name != 0)
+            report_whole(name, bytes, host);
+    }
 }

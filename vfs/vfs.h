@@ -37,8 +37,8 @@ struct octo_simdisk;
                                             follows, until written anew */                          \
     C(CRASH_SECTOR, "disk-crash-sector") /* for one unsynced sector at a power loss: 0: lost;       \
                                             1: kept; 2 .. 64: torn, the first (n - 1) * 8 bytes     \
-                                            new (n - 1 in 1 .. 63), the rest old; 65 ..: garbage,                                                  \
-                                            drawn from the answer */                                                                                 \
+                                            new (n - 1 in 1 .. 63), the rest old; 65 ..: garbage,   \
+                                            drawn from the answer */                                \
     C(CRASH_ENTRY, "disk-crash-entry")   /* for one unsynced directory change: 0: lost; 1: kept */  \
     C(CRASH_SIZE, "disk-crash-size")     /* for a file whose size is not synced, at a power loss:   \
                                             0: it ends where its durable content does; 1: the new   \
@@ -66,6 +66,16 @@ enum octo_disk_chance_kind {
         OCTO_CHANCE_COUNT,
 };
 
+/* A question is asked only where its fault could strike, each kind once: an operation on a file
+ * that is not there asks LATENCY only. First comes the error of the operation's kind, and only if
+ * that is 0: NO_SPACE, where space is needed that was neither allocated nor written; for a WRITE of
+ * anything, after it, LOST_WRITE, and if that is 0, MISDIRECTED_WRITE; for a READ of anything
+ * SHORT_READ (of more than one byte) and MISDIRECTED_READ. LATENCY comes last. A write that goes
+ * astray does so with the last content that was written before it reaches the disk: written over by
+ * another, it does not matter any more. A fault for which the disk has no memory left does not
+ * strike: it keeps 250 sectors' lies. A misdirected read strikes where the other sectors begin
+ * within the file, and reads zeros beyond its end. */
+
 /* The semantic identity of one question: the same question is never asked twice in an incarnation.
  */
 struct octo_disk_question {
@@ -73,8 +83,8 @@ struct octo_disk_question {
     struct octo_file file;
     uint8_t op;          /* enum octo_disk_kind; 0 for CRASH_* */
     uint64_t occurrence; /* of (file, op) since the node started; CRASH_SECTOR: the sector's number;
-                            CRASH_ENTRY: 0, 1 ... of the unsynced changes of that entry, oldest
-                            first (a rename is a change of its target) */
+                            CRASH_SIZE: 0; CRASH_ENTRY: 0, 1 ... of the unsynced changes of that
+                            entry, oldest first (a rename is a change of its target) */
 };
 
 /* The host as a disk sees it; passed with each call, never kept. */

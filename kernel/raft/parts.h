@@ -89,7 +89,17 @@ void octo_raft_append_refuse(struct octo_raft *raft, struct octo_step *step,
 enum octo_err octo_raft_append_response(struct octo_raft *raft, struct octo_step *step,
                                         const struct octo_message *message) OCTO_MUST_USE;
 
+/* fetch_request.c, fetch_response.c: octo_raft_fetch_ask asks everyone for the first lost entries.
+ */
+void octo_raft_fetch_ask(struct octo_raft *raft, struct octo_step *step);
+void octo_raft_fetch_request(struct octo_raft *raft, struct octo_step *step,
+                             const struct octo_message *message);
+enum octo_err octo_raft_fetch_response(struct octo_raft *raft, struct octo_step *step,
+                                       const struct octo_message *message) OCTO_MUST_USE;
+
 /* replicate.c */
+uint32_t octo_raft_entries_encode(const struct octo_raft *raft, octo_index next, uint32_t count,
+                                  uint8_t *out, uint32_t capacity, uint32_t *bytes);
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step);
 void octo_raft_heartbeat(struct octo_raft *raft, const struct octo_step *step);
 void octo_raft_peers_send(struct octo_raft *raft, struct octo_step *step);

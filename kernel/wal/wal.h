@@ -59,9 +59,15 @@ const struct octo_log *octo_wal_log(const struct octo_wal *wal);
 
 /* octo_wal_append appends entry; if entry->index <= last, the log is truncated to entry->index - 1
  * first (only if the entry then fits). entry->index is base + 1 .. last + 1. READY only.
- *   FULL      no room in memory; nothing changed
- *   NO_SPACE  none on the disk; nothing changed */
+ * FULL: no room in memory, nothing changed. */
 enum octo_err octo_wal_append(struct octo_wal *wal, const struct octo_entry *entry) OCTO_MUST_USE;
+
+/* octo_wal_space says whether a command of size bytes would find room on the disk. Where there is
+ * none a leader takes no new commands; what is in memory already waits until space returns. */
+bool octo_wal_space(const struct octo_wal *wal, uint32_t size);
+
+/* octo_wal_pressed: space for the log runs out; a snapshot would give some back. */
+bool octo_wal_pressed(const struct octo_wal *wal);
 
 /* octo_wal_durable is the last index of the log that this node may acknowledge: itself and all
  * before it are durable in both topics and covered by a durable marker, or lie in the snapshot.
@@ -91,9 +97,21 @@ void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
  * if it is unknown. */
 bool octo_wal_floor(const struct octo_wal *wal, struct octo_position *floor);
 
-/* octo_wal_floor_unknown: no marker could be read; the floor's index means nothing, and the node
+/* octo_wal_fetched takes a lost entry (the one after the log's end) from a peer that need not lead.
+ * It counts when the entries up to the floor are here and their chain is the floor's; until then,
+ * or if it is not, octo_wal_log shows them, and nobody may rely on them: octo_wal_last ends before.
+ * FULL, RANGE (beyond the floor, or the chain is not the floor's: what was fetched is dropped). */
+enum octo_err octo_wal_fetched(struct octo_wal *wal, const struct octo_entry *entry) OCTO_MUST_USE;
+void octo_wal_fetched_drop(struct octo_wal *wal);
+octo_index octo_wal_last(const struct octo_wal *wal);
+
+/* OCTO_FLOOR_UNKNOWN: no marker could be read; the floor's index means nothing, and the node
  * does not vote until its log holds an entry of a later term than floor.term. */
 #define OCTO_FLOOR_UNKNOWN (UINT64_MAX / 8)
+
+/* octo_wal_ahead: whether who votes by position a would refuse a log that ends at b
+ * (section 5.4.1). */
+bool octo_wal_ahead(const struct octo_position *a, const struct octo_position *b);
 
 /* octo_wal_vote_position is the position to vote by: the log's end, or the floor if that is ahead.
  */

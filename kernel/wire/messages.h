@@ -34,7 +34,9 @@
     M(VOTE_REQUEST, vote_request, 3)           \
     M(VOTE_RESPONSE, vote_response, 4)         \
     M(APPEND_REQUEST, append_request, 5)       \
-    M(APPEND_RESPONSE, append_response, 6)
+    M(APPEND_RESPONSE, append_response, 6)     \
+    M(FETCH_REQUEST, fetch_request, 9)         \
+    M(FETCH_RESPONSE, fetch_response, 10)
 
 /* PRE_VOTE_REQUEST: the header's term is the one the sender would campaign in; the receiver must
  * not take it over. */
@@ -63,12 +65,27 @@
 /* APPEND_RESPONSE: granted: `index` is the last one that matches the leader and is durable here;
  * hint_index is the last one that matches, durable or not: it need not be sent again. hint_term is
  * 0. Refused: `index` is the refused prev_index; hint_index and hint_term say where to try next
- * (the follower's last index at or below prev_index whose term may match, and its term). */
+ * (the follower's last index at or below prev_index whose term may match, and its term); lost says
+ * that it had acknowledged entries beyond its log's end. */
 #define OCTO_MESSAGE_APPEND_RESPONSE_FIELDS(F)  \
     F(u8, granted, 0, 1)                        \
     F(u64, index, 0, OCTO_WIRE_NUMBER_MAX)      \
     F(u64, hint_index, 0, OCTO_WIRE_NUMBER_MAX) \
     F(u64, hint_term, 0, OCTO_WIRE_NUMBER_MAX)  \
-    F(u64, round, 0, UINT64_MAX)
+    F(u64, round, 0, UINT64_MAX)                \
+    F(u8, lost, 0, 1)
+
+/* FETCH_REQUEST: sent to everyone by a node that lost acknowledged entries and hears no leader:
+ * `index` is the first one that it lacks, `chain` that of its log before. The header's term is its
+ * own and means nothing. */
+#define OCTO_MESSAGE_FETCH_REQUEST_FIELDS(F) \
+    F(u64, index, 1, OCTO_WIRE_NUMBER_MAX)   \
+    F(u64, chain, 0, UINT64_MAX)
+
+/* FETCH_RESPONSE: entries after prev_index, from whoever has them. */
+#define OCTO_MESSAGE_FETCH_RESPONSE_FIELDS(F)   \
+    F(u64, prev_index, 0, OCTO_WIRE_NUMBER_MAX) \
+    F(u64, prev_term, 0, OCTO_WIRE_NUMBER_MAX)  \
+    F(u32, entry_count, 1, 65536)
 
 #endif

@@ -1,8 +1,9 @@
 /* A naive model of the simulated disk: what test_simdisk_model.c compares the real one with.
+ * Crashes and damage: simdisk_model_crash.h.
  *
- * Each file is three plain arrays: durable, complete (what the writes that came back made), cache
- * (what all submitted writes made), and a few words for each sector. `expect` is the model's side
- * of a question of chance. */
+ * Each file is four plain arrays: durable (on an honest disk), platter (on this one), complete
+ * (what the writes that came back made), cache (what all submitted writes made), and a few words
+ * for each sector. `expect` is the model's side of a question of chance. */
 #ifndef OCTO_TESTS_UNIT_SIMDISK_MODEL_H
 #define OCTO_TESTS_UNIT_SIMDISK_MODEL_H
 
@@ -13,7 +14,8 @@
 #define SECTOR    512u
 #define SECTORS   10u
 #define BYTES     (SECTOR * SECTORS)
-#define INODES    16u /* as many as the disk has */
+#define INODES    24u /* so that every sector may lie */
+#define KINDS     10u /* of operations */
 #define NAMES     4u  /* (kind, number) = (3, n % 2) and (5, n % 2) */
 #define NOBODY    UINT32_MAX
 #define PENDING   12u
@@ -22,14 +24,22 @@
 
 struct cell { /* one sector */
     bool dirty, lost, mixed, older;
+    bool written; /* it has durable content */
+    bool shows;   /* reads see the platter, which holds something else than durable */
+    uint64_t astray, older_astray; /* where the cache, the older content will go */
     uint32_t inflight;
     uint64_t completed; /* step */
 };
 
+struct range {
+    uint64_t first, end;
+};
+
 struct inode {
-    uint8_t durable[BYTES], complete[BYTES], cache[BYTES];
+    uint8_t durable[BYTES], platter[BYTES], complete[BYTES], cache[BYTES];
     struct cell cells[SECTORS];
     uint64_t size, durable_size;
+    struct range allocated, allocated_done, allocated_durable;
 };
 
 struct change {
@@ -42,8 +52,9 @@ struct flight {
     struct octo_disk_op op;
     uint8_t data[BYTES];
     uint32_t slot, inode, part, change_name;
-    uint64_t fault, submitted; /* step */
-    bool changes;
+    uint64_t fault, shift, submitted; /* step */
+    bool changes, halved;
+    struct range range; /* ALLOCATE: its own; SYNC: what it covers */
     enum octo_err result;
     uint8_t promised[BYTES]; /* SYNC: complete content when it was submitted, of the sectors ... */
     bool covered[SECTORS];   /* ... that were dirty and that nobody has written since */
@@ -59,7 +70,7 @@ struct model {
     struct change changes[CHANGES];
     uint32_t change_count;
     struct flight flights[PENDING];
-    uint64_t counts[NAMES + 1][8];
+    uint64_t counts[NAMES + 1][KINDS];
     uint64_t asked[QUESTIONS]; /* hashes of the disk's questions, a set */
     uint32_t asked_count, expected_count;
     uint8_t seen[NAMES][BYTES]; /* the durable image as last compared */
@@ -102,8 +113,12 @@ static uint64_t key_of(const struct octo_disk_question *question)
 
 static const uint64_t answers[OCTO_CHANCE_COUNT] = {
     /* how many there are but 0 */
-    [OCTO_CHANCE_READ_ERROR] = 1,    [OCTO_CHANCE_WRITE_ERROR] = 3, [OCTO_CHANCE_SYNC_ERROR] = 2,
-    [OCTO_CHANCE_CRASH_SECTOR] = 64, [OCTO_CHANCE_CRASH_ENTRY] = 1,
+    [OCTO_CHANCE_READ_ERROR] = 1,       [OCTO_CHANCE_WRITE_ERROR] = 3,
+    [OCTO_CHANCE_SYNC_ERROR] = 2,       [OCTO_CHANCE_CRASH_SECTOR] = 80,
+    [OCTO_CHANCE_CRASH_ENTRY] = 1,      [OCTO_CHANCE_CRASH_SIZE] = 2,
+    [OCTO_CHANCE_SHORT_READ] = 1,       [OCTO_CHANCE_NO_SPACE] = 1,
+    [OCTO_CHANCE_LOST_WRITE] = 1,       [OCTO_CHANCE_MISDIRECTED_WRITE] = 4,
+    [OCTO_CHANCE_MISDIRECTED_READ] = 2,
 };
 
 static uint64_t answer(const struct octo_disk_question *question)
@@ -113,6 +128,8 @@ static uint64_t answer(const struct octo_disk_question *question)
         return bits % 3;
     if (bits % 256 >= m->rate[question->kind])
         return 0;
+    if (question->kind == OCTO_CHANCE_CRASH_SECTOR && (bits >> 40) % 4 == 0)
+        return 1; /* kept: else it were rare */
     return 1 + (bits >> 8) % answers[question->kind];
 }
 
@@ -133,11 +150,66 @@ static void copy_sector(uint8_t *to, const uint8_t *from, uint32_t i)
     memcpy(to + i * SECTOR, from + i * SECTOR, SECTOR);
 }
 
-static void make_durable(struct inode *inode, uint32_t i, const uint8_t *content)
+static bool is_lie(const struct inode *inode, uint32_t i)
+{
+    return memcmp(inode->platter + i * SECTOR, inode->durable + i * SECTOR, SECTOR) != 0;
+}
+
+/* The page cache of a clean sector is gone: reads see what is on the disk. */
+static void show(struct inode *inode, uint32_t i)
+{
+    copy_sector(inode->cache, inode->platter, i);
+    copy_sector(inode->complete, inode->platter, i);
+    inode->cells[i].shows = is_lie(inode, i);
+}
+
+/* The bytes of content's sector i arrive on the platter, at sector `at`. */
+static void arrive(struct inode *inode, uint32_t at, const uint8_t *content, uint32_t i,
+                   uint64_t end)
+{
+    for (uint32_t b = 0; b < SECTOR; b++)
+        inode->platter[at * SECTOR + b] = at * SECTOR + b < end ? content[i * SECTOR + b] : 0;
+}
+
+static void make_durable(struct inode *inode, uint32_t i, const uint8_t *content, uint64_t astray)
 {
     const uint64_t end = octo_min_u64(inode->size, (i + 1) * SECTOR);
     copy_sector(inode->durable, content, i);
     inode->durable_size = octo_max_u64(inode->durable_size, end);
+    inode->cells[i].written = true;
+    if (astray == 0)
+        arrive(inode, i, content, i, BYTES);
+    if (astray == 0 || astray >= SECTORS - i || !inode->cells[i + astray].written)
+        return;
+    const uint32_t at = i + (uint32_t)astray;
+    arrive(inode, at, content, i, inode->durable_size);
+    if (inode->cells[at].shows)
+        show(inode, at);
+}
+
+/* Whole sectors that were allocated or written need no space. */
+static bool has_space(const struct inode *inode, uint64_t offset, uint64_t length)
+{
+    const struct range *range = &inode->allocated;
+    if (length == 0 || (offset >= range->first && offset + length <= range->end))
+        return true;
+    for (uint64_t i = offset / SECTOR; i <= (offset + length - 1) / SECTOR; i++) {
+        const struct cell *cell = &inode->cells[i];
+        const bool inside = i * SECTOR >= range->first && (i + 1) * SECTOR <= range->end;
+        if (!inside && !cell->written && !cell->dirty && !cell->lost)
+            return false;
+    }
+    return true;
+}
+
+static void range_add(struct range *range, struct range more)
+{
+    if (more.first == more.end)
+        return;
+    if (range->first == range->end)
+        *range = more;
+    range->first = octo_min_u64(range->first, more.first);
+    range->end = octo_max_u64(range->end, more.end);
 }
 
 static bool inode_needed(uint32_t number)
@@ -169,14 +241,22 @@ static uint32_t inode_new(void)
     return NOBODY;
 }
 
-/* A name's inode durably, after a change; an inode has one name at most. */
-static void change_apply(const struct change *change)
+/* A name's inode durably, after a change; an inode has one name at most. One that loses its name
+ * while it is seen under another was renamed, and that has arrived too. */
+static void change_apply(uint32_t name, uint32_t number)
 {
+    const uint32_t holder = m->durable_names[name];
+    if (holder == number || (holder != NOBODY && m->names[name] == holder))
+        return;
     for (uint32_t i = 0; i < NAMES; i++) {
-        if (change->inode != NOBODY && m->durable_names[i] == change->inode)
+        if (number != NOBODY && m->durable_names[i] == number)
             m->durable_names[i] = NOBODY;
     }
-    m->durable_names[change->name] = change->inode;
+    m->durable_names[name] = number;
+    for (uint32_t i = 0; i < NAMES; i++) {
+        if (holder != NOBODY && m->names[i] == holder)
+            change_apply(i, holder);
+    }
 }
 
 /* ---- Submit ---------------------------------------------------------------------------------- */
@@ -202,11 +282,49 @@ static void forget_promise(uint32_t number, uint32_t i)
     }
 }
 
-static void model_write(struct flight *flight)
+/* What the page cache holds of a sector is written over. */
+static void model_over(struct flight *flight, uint32_t i)
+{
+    struct inode *inode = &m->inodes[flight->inode];
+    struct cell *cell = &inode->cells[i];
+    if (cell->dirty && cell->inflight > 0) {
+        cell->mixed = true;
+    } else if (cell->dirty && is_covered(flight->inode, i)) {
+        make_durable(inode, i, inode->complete, cell->astray);
+    } else if (cell->dirty) {
+        cell->older = true;
+        cell->older_astray = cell->astray;
+    } else if (cell->shows) {
+        copy_sector(inode->cache, inode->durable, i);
+        copy_sector(inode->complete, inode->durable, i);
+    }
+    cell->dirty = true;
+    cell->lost = cell->shows = false;
+    cell->astray = 0;
+    cell->inflight++;
+    forget_promise(flight->inode, i);
+}
+
+static bool model_no_space(struct flight *flight, uint64_t occurrence)
+{
+    const struct octo_disk_op *op = &flight->op;
+    const bool has = op->kind == OCTO_DISK_CREATE
+                         ? m->names[name_of(op->file)] != NOBODY
+                         : has_space(&m->inodes[flight->inode], op->offset, op->length);
+    if (flight->fault != 0 || has ||
+        expect(OCTO_CHANCE_NO_SPACE, op->file, op->kind, occurrence) == 0)
+        return false;
+    flight->result = OCTO_ERR_NO_SPACE;
+    return true;
+}
+
+static void model_write(struct flight *flight, uint64_t occurrence)
 {
     struct inode *inode = &m->inodes[flight->inode];
     const uint32_t from = (uint32_t)flight->op.offset;
     const uint32_t half = flight->op.length / 2;
+    if (model_no_space(flight, occurrence))
+        return;
     flight->part = flight->op.length;
     if (flight->fault != 0)
         flight->part = half < SECTOR ? half : half / SECTOR * SECTOR;
@@ -215,38 +333,61 @@ static void model_write(struct flight *flight)
     flight->result = flight->fault == 1 || flight->fault == 2 ? OCTO_ERR_IO : OCTO_ERR_OK;
     if (flight->part == 0)
         return;
-    for (uint32_t i = from / SECTOR; i <= (from + flight->part - 1) / SECTOR; i++) {
-        struct cell *cell = &inode->cells[i];
-        if (cell->dirty && cell->inflight > 0)
-            cell->mixed = true;
-        else if (cell->dirty && is_covered(flight->inode, i))
-            make_durable(inode, i, inode->complete);
-        else if (cell->dirty)
-            cell->older = true;
-        cell->dirty = true;
-        cell->lost = false;
-        cell->inflight++;
-        forget_promise(flight->inode, i);
-    }
+    for (uint32_t i = from / SECTOR; i <= (from + flight->part - 1) / SECTOR; i++)
+        model_over(flight, i);
     memcpy(inode->cache + from, flight->data, flight->part);
     inode->size = octo_max_u64(inode->size, from + flight->part);
+    if (flight->fault != 0)
+        return;
+    uint64_t astray = SECTORS; /* nowhere */
+    if (expect(OCTO_CHANCE_LOST_WRITE, flight->op.file, OCTO_DISK_WRITE, occurrence) == 0)
+        astray =
+            expect(OCTO_CHANCE_MISDIRECTED_WRITE, flight->op.file, OCTO_DISK_WRITE, occurrence);
+    for (uint32_t i = from / SECTOR; i <= (from + flight->part - 1) / SECTOR; i++)
+        inode->cells[i].astray = astray;
+}
+
+static void model_read(struct flight *flight, uint64_t occurrence)
+{
+    const struct octo_disk_op *op = &flight->op;
+    if (flight->fault != 0 || op->length == 0)
+        return;
+    if (op->length > 1)
+        flight->halved = expect(OCTO_CHANCE_SHORT_READ, op->file, op->kind, occurrence) != 0;
+    flight->shift = expect(OCTO_CHANCE_MISDIRECTED_READ, op->file, op->kind, occurrence) * SECTOR;
+}
+
+static void model_allocate(struct flight *flight, uint64_t occurrence)
+{
+    struct inode *inode = &m->inodes[flight->inode];
+    const struct octo_disk_op *op = &flight->op;
+    if (flight->fault != 0)
+        flight->result = OCTO_ERR_IO;
+    if (flight->fault != 0 || op->length == 0 || model_no_space(flight, occurrence))
+        return;
+    flight->range = (struct range){op->offset, op->offset + op->length};
+    range_add(&inode->allocated, flight->range);
+    inode->size = octo_max_u64(inode->size, flight->range.end);
 }
 
 static void model_sync(struct flight *flight)
 {
     struct inode *inode = &m->inodes[flight->inode];
     memcpy(flight->promised, inode->complete, BYTES);
+    flight->range = inode->allocated_done;
     for (uint32_t i = 0; i < SECTORS; i++) {
         struct cell *cell = &inode->cells[i];
         flight->covered[i] = cell->dirty && cell->inflight == 0;
         total_settled += cell->mixed || cell->older;
         if (cell->mixed) {
-            make_durable(inode, i, inode->cache);
+            make_durable(inode, i, inode->cache, cell->astray);
             cell->dirty = false;
+            cell->astray = 0;
         } else if (cell->older) {
-            make_durable(inode, i, inode->complete);
+            make_durable(inode, i, inode->complete, cell->older_astray);
         }
         cell->mixed = cell->older = false;
+        cell->older_astray = 0;
     }
 }
 
@@ -272,14 +413,15 @@ static void model_create(struct flight *flight, uint32_t name)
     change_add(flight, name, m->names[name]);
 }
 
-static void model_change(struct flight *flight)
+static void model_change(struct flight *flight, uint64_t occurrence)
 {
     const uint32_t name = name_of(flight->op.file);
     const uint32_t target = name_of(flight->op.target);
     if (flight->fault != 0) {
         flight->result = OCTO_ERR_IO;
     } else if (flight->op.kind == OCTO_DISK_CREATE) {
-        model_create(flight, name);
+        if (!model_no_space(flight, occurrence))
+            model_create(flight, name);
     } else if (m->names[name] == NOBODY) {
         flight->result = OCTO_ERR_NOT_FOUND;
     } else if (flight->op.kind == OCTO_DISK_UNLINK) {
@@ -292,19 +434,25 @@ static void model_change(struct flight *flight)
     }
 }
 
-static const enum octo_disk_chance_kind chances[8] = {
+static const enum octo_disk_chance_kind chances[KINDS] = {
     [OCTO_DISK_READ] = OCTO_CHANCE_READ_ERROR,    [OCTO_DISK_WRITE] = OCTO_CHANCE_WRITE_ERROR,
     [OCTO_DISK_SYNC] = OCTO_CHANCE_SYNC_ERROR,    [OCTO_DISK_DIR_SYNC] = OCTO_CHANCE_SYNC_ERROR,
     [OCTO_DISK_CREATE] = OCTO_CHANCE_WRITE_ERROR, [OCTO_DISK_UNLINK] = OCTO_CHANCE_WRITE_ERROR,
-    [OCTO_DISK_RENAME] = OCTO_CHANCE_WRITE_ERROR,
+    [OCTO_DISK_RENAME] = OCTO_CHANCE_WRITE_ERROR, [OCTO_DISK_ALLOCATE] = OCTO_CHANCE_WRITE_ERROR,
+    [OCTO_DISK_LIST] = OCTO_CHANCE_READ_ERROR,
 };
+
+static bool is_change(uint8_t kind)
+{
+    return kind == OCTO_DISK_CREATE || kind == OCTO_DISK_UNLINK || kind == OCTO_DISK_RENAME;
+}
 
 static void model_submit(struct flight *flight)
 {
     const struct octo_disk_op *op = &flight->op;
     const uint32_t name = op->kind == OCTO_DISK_DIR_SYNC ? NAMES : name_of(op->file);
     const uint64_t occurrence = m->counts[name][op->kind]++;
-    const bool on_file = op->kind <= OCTO_DISK_SYNC;
+    const bool on_file = op->kind <= OCTO_DISK_SYNC || op->kind == OCTO_DISK_ALLOCATE;
     flight->inode = on_file ? m->names[name] : NOBODY;
     flight->submitted = m->step;
     flight->result = OCTO_ERR_OK;
@@ -312,12 +460,16 @@ static void model_submit(struct flight *flight)
         flight->result = OCTO_ERR_NOT_FOUND;
     } else {
         flight->fault = expect(chances[op->kind], op->file, op->kind, occurrence);
-        if (op->kind == OCTO_DISK_WRITE)
-            model_write(flight);
+        if (op->kind == OCTO_DISK_READ)
+            model_read(flight, occurrence);
+        else if (op->kind == OCTO_DISK_WRITE)
+            model_write(flight, occurrence);
+        else if (op->kind == OCTO_DISK_ALLOCATE)
+            model_allocate(flight, occurrence);
         else if (op->kind == OCTO_DISK_SYNC)
             model_sync(flight);
-        else if (op->kind >= OCTO_DISK_CREATE && op->kind != OCTO_DISK_DIR_SYNC)
-            model_change(flight);
+        else if (is_change(op->kind))
+            model_change(flight, occurrence);
     }
     expect(OCTO_CHANCE_LATENCY, op->file, op->kind, occurrence);
 }
@@ -337,28 +489,42 @@ static void model_written(const struct flight *flight)
         if (--cell->inflight == 0) {
             cell->completed = m->step;
             cell->mixed = cell->older = false;
+            cell->older_astray = 0;
         }
     }
+}
+
+static void model_allocated(const struct flight *flight)
+{
+    if (flight->range.end != 0)
+        range_add(&m->inodes[flight->inode].allocated_done, flight->range);
 }
 
 static void model_synced(struct flight *flight)
 {
     struct inode *inode = &m->inodes[flight->inode];
+    if (flight->fault == 0) {
+        range_add(&inode->allocated_durable, flight->range);
+        range_add(&inode->allocated_done, flight->range);
+        inode->durable_size = octo_max_u64(inode->durable_size, flight->range.end);
+    } else if (memcmp(&inode->allocated_done, &flight->range, sizeof flight->range) == 0) {
+        inode->allocated_done = inode->allocated_durable;
+    }
     for (uint32_t i = 0; i < SECTORS; i++) {
         struct cell *cell = &inode->cells[i];
         const bool covered = cell->dirty && !cell->lost && cell->inflight == 0 &&
                              cell->completed < flight->submitted;
         if (covered && flight->fault == 0) {
-            make_durable(inode, i, inode->complete);
+            make_durable(inode, i, inode->complete, cell->astray);
             cell->dirty = false;
+            cell->astray = 0;
         } else if (covered) {
             forget_promise(flight->inode, i);
             cell->lost = flight->fault == 2;
             cell->dirty = false;
-            if (!cell->lost) {
-                copy_sector(inode->cache, inode->durable, i);
-                copy_sector(inode->complete, inode->durable, i);
-            }
+            cell->astray = 0;
+            if (!cell->lost)
+                show(inode, i);
         }
         total_promises += flight->covered[i];
         if (flight->covered[i] && flight->fault == 0)
@@ -375,7 +541,7 @@ static void model_dir_synced(const struct flight *flight)
         if (change.completed == 0 || change.completed >= flight->submitted)
             m->changes[kept++] = change;
         else if (flight->fault == 0)
-            change_apply(&change);
+            change_apply(change.name, change.inode);
     }
     m->change_count = kept;
 }
@@ -394,6 +560,8 @@ static void model_complete(struct flight *flight)
 {
     if (flight->op.kind == OCTO_DISK_WRITE)
         model_written(flight);
+    else if (flight->op.kind == OCTO_DISK_ALLOCATE)
+        model_allocated(flight);
     else if (flight->op.kind == OCTO_DISK_SYNC && flight->result == OCTO_ERR_OK)
         model_synced(flight);
     else if (flight->op.kind == OCTO_DISK_DIR_SYNC)
@@ -401,60 +569,6 @@ static void model_complete(struct flight *flight)
     else
         model_changed(flight);
     flight->used = false;
-}
-
-/* ---- Crashes --------------------------------------------------------------------------------- */
-
-static void model_drop(void)
-{
-    for (uint32_t f = 0; f < PENDING; f++) {
-        struct flight *flight = &m->flights[f];
-        if (flight->used && flight->op.kind == OCTO_DISK_WRITE)
-            model_written(flight);
-        else if (flight->used)
-            model_changed(flight);
-        flight->used = false;
-    }
-}
-
-static void model_resolve_sector(struct inode *inode, uint32_t name, uint32_t i)
-{
-    struct cell *cell = &inode->cells[i];
-    if (cell->dirty) {
-        const uint64_t fate = expect(OCTO_CHANCE_CRASH_SECTOR, file_of(name), 0, i);
-        const uint64_t bytes = fate == 0 ? 0 : fate == 1 ? SECTOR : (fate - 1) * 8;
-        uint8_t content[BYTES];
-        copy_sector(content, inode->durable, i);
-        memcpy(content + i * SECTOR, inode->cache + i * SECTOR, bytes);
-        if (fate != 0)
-            make_durable(inode, i, content);
-    } else if (!cell->lost) {
-        check(memcmp(inode->durable + i * SECTOR, inode->cache + i * SECTOR, SECTOR) == 0,
-              "clean is durable");
-    }
-    *cell = (struct cell){0};
-    copy_sector(inode->cache, inode->durable, i);
-    copy_sector(inode->complete, inode->durable, i);
-}
-
-static void model_power_loss(void)
-{
-    uint64_t ordinals[NAMES] = {0};
-    for (uint32_t i = 0; i < m->change_count; i++) {
-        const uint32_t name = m->changes[i].name;
-        if (expect(OCTO_CHANCE_CRASH_ENTRY, file_of(name), 0, ordinals[name]++) != 0)
-            change_apply(&m->changes[i]);
-    }
-    m->change_count = 0;
-    for (uint32_t name = 0; name < NAMES; name++) {
-        m->names[name] = m->durable_names[name];
-        if (m->names[name] == NOBODY)
-            continue;
-        struct inode *inode = &m->inodes[m->names[name]];
-        for (uint32_t i = 0; i < SECTORS; i++)
-            model_resolve_sector(inode, name, i);
-        inode->size = inode->durable_size;
-    }
 }
 
 #endif

@@ -172,10 +172,8 @@ Test(simdisk, a_page_that_was_lost_may_be_written_anew)
 
 Test(simdisk, a_power_loss_tears_at_eight_bytes)
 {
-    for (uint64_t fate = 0; fate < 70; fate++) {
-        const uint64_t new_bytes = fate == 0   ? 0
-                                   : fate == 1 ? SECTOR
-                                               : octo_min_u64(fate - 1, 63) * 8;
+    for (uint64_t fate = 0; fate <= 64; fate++) {
+        const uint64_t new_bytes = fate == 0 ? 0 : fate == 1 ? SECTOR : (fate - 1) * 8;
         struct rig *rig = rig_with_main();
         rig_write(rig, 0, SECTOR, 'a');
         rig_sync(rig);

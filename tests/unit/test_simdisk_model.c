@@ -5,16 +5,19 @@
  * operation the whole durable image is compared, and every difference to the one before must have
  * been reported. */
 #include "draw.h"
-#include "simdisk_model.h"
+#include "simdisk_model_crash.h"
 
 #include <stdlib.h>
 
-#define SEEDS       3000u
+#if !defined(SEEDS)
+#define SEEDS 3000u
+#endif
 #define STEPS       160u
 #define ARENA_BYTES (1u << 20)
 
 /* Over all seeds: a run that never saw a fault proves nothing about it. */
 static struct octo_simdisk_stats total;
+static uint64_t total_damaged;
 
 /* ---- Chance ---------------------------------------------------------------------------------- */
 
@@ -73,15 +76,64 @@ static void compare_name(uint32_t name)
             check(m->reported[name][i], "a durable change is reported");
         memcpy(m->seen[name] + i * SECTOR, now, SECTOR);
     }
+    uint32_t lies = 0;
+    for (uint32_t i = 0; there && i < SECTORS; i++)
+        lies += is_lie(&m->inodes[number], i);
+    check(octo_simdisk_lies(m->disk, file_of(name), 0, BYTES) == lies, "lies");
+}
+
+/* The numbers of a kind that names say, as the disk should list them. */
+static uint32_t numbers_of(const uint32_t *names, uint8_t kind, uint32_t *numbers)
+{
+    uint32_t count = 0;
+    for (uint32_t name = 0; name < NAMES; name++) {
+        if (names[name] != NOBODY && file_of(name).kind == kind)
+            numbers[count++] = file_of(name).number;
+    }
+    return count;
+}
+
+static void compare_files(void)
+{
+    uint32_t numbers[NAMES] = {0};
+    uint32_t found[NAMES] = {0};
+    const uint32_t count = numbers_of(m->durable_names, OCTO_FILE_MAIN, numbers);
+    check(octo_simdisk_files(m->disk, OCTO_FILE_MAIN, found, NAMES) == count, "files");
+    check(memcmp(numbers, found, sizeof found) == 0, "files' numbers");
 }
 
 static void compare(void)
 {
     for (uint32_t name = 0; name < NAMES; name++)
         compare_name(name);
+    compare_files();
     memset(m->reported, 0, sizeof m->reported);
     check(m->asked_count == m->expected_count, "as many questions as the contract says");
     octo_simdisk_check(m->disk);
+}
+
+static void compare_read(const struct flight *flight, const struct octo_event *event)
+{
+    const struct inode *inode = &m->inodes[flight->inode];
+    uint64_t offset = octo_min_u64(flight->op.offset, inode->size);
+    uint64_t length = octo_min_u64(flight->op.length, inode->size - offset);
+    if (flight->halved && length > 1)
+        length /= 2;
+    if (flight->shift < inode->size - offset)
+        offset += flight->shift;
+    check(event->disk.length == length, "as much as the file has, or half");
+    for (uint64_t b = 0; b < length; b++)
+        check(event->disk.data[b] == (offset + b < inode->size ? inode->cache[offset + b] : 0),
+              "a read sees the page cache");
+}
+
+static void compare_list(const struct flight *flight, const struct octo_event *event)
+{
+    uint32_t numbers[NAMES];
+    const uint32_t count = numbers_of(m->names, flight->op.file.kind, numbers);
+    check(event->disk.length == octo_min_u64(count, flight->op.length / 4) * 4, "all, or as asked");
+    for (uint32_t i = 0; i < event->disk.length / 4; i++)
+        check(octo_get_u32(event->disk.data + (size_t)i * 4) == numbers[i], "a file's number");
 }
 
 static void complete(struct flight *flight)
@@ -94,18 +146,14 @@ static void complete(struct flight *flight)
     const enum octo_err result = faulty ? OCTO_ERR_IO : flight->result;
     check(event.kind == OCTO_EVENT_DISK && event.disk.id == flight->op.id, "the operation's event");
     check(event.disk.result == result, "result");
-    uint64_t length = 0;
-    if (flight->op.kind == OCTO_DISK_WRITE && result == OCTO_ERR_OK)
-        length = flight->part;
-    if (flight->op.kind == OCTO_DISK_READ && result == OCTO_ERR_OK) {
-        const struct inode *inode = &m->inodes[flight->inode];
-        const uint64_t offset = octo_min_u64(flight->op.offset, inode->size);
-        length = octo_min_u64(flight->op.length, inode->size - offset);
-        check(event.disk.length == length, "as much as the file has");
-        check(memcmp(event.disk.data, inode->cache + offset, length) == 0,
-              "a read sees the page cache");
-    }
-    check(event.disk.length == length, "length");
+    if (flight->op.kind == OCTO_DISK_READ && result == OCTO_ERR_OK)
+        compare_read(flight, &event);
+    else if (flight->op.kind == OCTO_DISK_LIST && result == OCTO_ERR_OK)
+        compare_list(flight, &event);
+    else if (flight->op.kind == OCTO_DISK_WRITE && result == OCTO_ERR_OK)
+        check(event.disk.length == flight->part, "length");
+    else
+        check(event.disk.length == 0, "no length");
 }
 
 static void crash(bool power_loss)
@@ -119,6 +167,25 @@ static void crash(bool power_loss)
     }
     compare();
     incarnation_begins();
+    if (draw_below(&m->random, 8) != 0)
+        return;
+    octo_simdisk_wipe(m->disk, &host);
+    m->change_count = 0;
+    for (uint32_t name = 0; name < NAMES; name++)
+        m->names[name] = m->durable_names[name] = NOBODY;
+    compare();
+}
+
+static void damage(void)
+{
+    const uint32_t name = draw_below(&m->random, NAMES);
+    const uint64_t offset = draw_below(&m->random, BYTES + SECTOR);
+    const uint64_t length = draw_below(&m->random, BYTES);
+    const enum octo_disk_damage kind = 1 + draw_below(&m->random, 3);
+    const uint32_t struck = model_damage(name, offset, length, kind, m->step);
+    check(octo_simdisk_damage(m->disk, file_of(name), offset, length, kind, m->step) == struck,
+          "sectors damaged");
+    total_damaged += struck;
 }
 
 /* ---- The run --------------------------------------------------------------------------------- */
@@ -136,29 +203,33 @@ static bool is_free(const struct octo_disk_op *op)
             flight->inode == m->names[name_of(op->file)] &&
             op->offset < other->offset + other->length && other->offset < op->offset + op->length)
             return false;
-        if (op->kind >= OCTO_DISK_CREATE && other->kind >= OCTO_DISK_CREATE &&
-            op->kind != OCTO_DISK_DIR_SYNC && other->kind != OCTO_DISK_DIR_SYNC)
+        if (is_change(op->kind) && is_change(other->kind))
             return false;
     }
-    return op->kind < OCTO_DISK_CREATE || op->kind == OCTO_DISK_DIR_SYNC ||
-           m->change_count < CHANGES;
+    return !is_change(op->kind) || m->change_count < CHANGES;
 }
 
 static void draw_op(struct octo_disk_op *op)
 {
-    static const uint8_t kinds[16] = {
-        OCTO_DISK_READ,   OCTO_DISK_READ,     OCTO_DISK_WRITE,    OCTO_DISK_WRITE,
-        OCTO_DISK_WRITE,  OCTO_DISK_WRITE,    OCTO_DISK_WRITE,    OCTO_DISK_WRITE,
-        OCTO_DISK_SYNC,   OCTO_DISK_SYNC,     OCTO_DISK_SYNC,     OCTO_DISK_CREATE,
-        OCTO_DISK_CREATE, OCTO_DISK_DIR_SYNC, OCTO_DISK_DIR_SYNC, OCTO_DISK_UNLINK,
+    static const uint8_t kinds[20] = {
+        OCTO_DISK_READ,     OCTO_DISK_READ,     OCTO_DISK_WRITE,    OCTO_DISK_WRITE,
+        OCTO_DISK_WRITE,    OCTO_DISK_WRITE,    OCTO_DISK_WRITE,    OCTO_DISK_WRITE,
+        OCTO_DISK_SYNC,     OCTO_DISK_SYNC,     OCTO_DISK_SYNC,     OCTO_DISK_CREATE,
+        OCTO_DISK_CREATE,   OCTO_DISK_DIR_SYNC, OCTO_DISK_DIR_SYNC, OCTO_DISK_UNLINK,
+        OCTO_DISK_ALLOCATE, OCTO_DISK_ALLOCATE, OCTO_DISK_LIST,     OCTO_DISK_UNLINK,
     };
-    *op = (struct octo_disk_op){.id = m->step, .kind = kinds[draw_below(&m->random, 16)]};
+    *op = (struct octo_disk_op){.id = m->step, .kind = kinds[draw_below(&m->random, 20)]};
     if (op->kind == OCTO_DISK_UNLINK && draw_below(&m->random, 2) == 0)
         op->kind = OCTO_DISK_RENAME;
     if (op->kind != OCTO_DISK_DIR_SYNC)
         op->file = file_of(draw_below(&m->random, NAMES));
+    if (op->kind != OCTO_DISK_DIR_SYNC && m->names[name_of(op->file)] == NOBODY &&
+        draw_below(&m->random, 2) == 0)
+        op->kind = OCTO_DISK_CREATE; /* or nearly all would find nothing */
     op->target = file_of(draw_below(&m->random, NAMES));
-    if (op->kind > OCTO_DISK_WRITE)
+    if (op->kind == OCTO_DISK_LIST)
+        op->length = draw_below(&m->random, 16);
+    if (op->kind > OCTO_DISK_WRITE && op->kind != OCTO_DISK_ALLOCATE)
         return;
     op->offset = draw_below(&m->random, BYTES);
     op->length = draw_below(&m->random, BYTES - (uint32_t)op->offset + 1) % (3 * SECTOR);
@@ -182,6 +253,12 @@ static void submit(struct flight *flight)
     flight->used = true;
 }
 
+static void heal(void)
+{
+    model_heal();
+    octo_simdisk_heal(m->disk);
+}
+
 static void step(void)
 {
     struct flight *flight = &m->flights[draw_below(&m->random, PENDING)];
@@ -189,6 +266,10 @@ static void step(void)
     const uint32_t event = draw_below(&m->random, 80);
     if (event == 0)
         crash(draw_below(&m->random, 2) == 0);
+    else if (event == 1)
+        damage();
+    else if (event == 2 && draw_below(&m->random, 4) == 0)
+        heal();
     else if (flight->used)
         complete(flight);
     else
@@ -203,6 +284,10 @@ static void total_add(const struct octo_simdisk_stats *stats)
     total.sectors_lost += stats->sectors_lost;
     total.sectors_kept += stats->sectors_kept;
     total.sectors_torn += stats->sectors_torn;
+    total.sectors_garbage += stats->sectors_garbage;
+    total.sizes_wrong += stats->sizes_wrong;
+    total.lies_told += stats->lies_told;
+    total.lies_ended += stats->lies_ended;
     total.entries_lost += stats->entries_lost;
     total.bytes_read += stats->bytes_read;
 }
@@ -220,7 +305,13 @@ static void total_check(void)
     cr_assert_gt(total.bytes_read, SEEDS);
     cr_assert_gt(total_promises, SEEDS);
     cr_assert_gt(total_settled, SEEDS / 10);
-    cr_assert_eq(total.faults[OCTO_CHANCE_CRASH_SECTOR], total.sectors_kept + total.sectors_torn);
+    cr_assert_eq(total.faults[OCTO_CHANCE_CRASH_SECTOR],
+                 total.sectors_kept + total.sectors_torn + total.sectors_garbage);
+    cr_assert_eq(total.faults[OCTO_CHANCE_CRASH_SIZE], total.sizes_wrong);
+    cr_assert_gt(total.sectors_garbage, SEEDS / 10);
+    cr_assert_gt(total.lies_told, SEEDS);
+    cr_assert_gt(total.lies_ended, SEEDS / 10);
+    cr_assert_gt(total_damaged, SEEDS / 10);
 }
 
 static void run(uint64_t seed, uint8_t *block)
@@ -231,6 +322,8 @@ static void run(uint64_t seed, uint8_t *block)
     for (uint32_t i = 0; i < OCTO_CHANCE_COUNT; i++)
         m->rate[i] = (uint32_t[]){0, 10, 64}[draw_below(&m->random, 3)];
     m->rate[OCTO_CHANCE_CRASH_SECTOR] = m->rate[OCTO_CHANCE_CRASH_ENTRY] = 170;
+    m->rate[OCTO_CHANCE_CRASH_SIZE] = 128;
+    m->rate[OCTO_CHANCE_MISDIRECTED_READ] = 64; /* few reads could be */
     for (uint32_t i = 0; i < NAMES; i++)
         m->names[i] = m->durable_names[i] = NOBODY;
     octo_arena_init(&arena, block, ARENA_BYTES);

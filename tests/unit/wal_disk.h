@@ -371,6 +371,8 @@ static inline enum octo_err disk_execute(struct disk *disk, const struct octo_di
         return disk_dir_sync(disk, fails);
     case OCTO_DISK_NONE:
     case OCTO_DISK_RENAME:
+    case OCTO_DISK_ALLOCATE:
+    case OCTO_DISK_LIST:
         break;
     }
     abort();
