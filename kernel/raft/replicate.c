@@ -178,10 +178,12 @@ void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
         raft->count_due = true;
         window_free(raft, peer);
     }
-    if (peer->mode != OCTO_PEER_REPLICATE)
-        octo_raft_peer_mode_set(peer, OCTO_PEER_REPLICATE);
     /* What the follower has verified but not yet made durable need not be sent again. */
     peer->next = octo_max_u64(peer->next, octo_max_u64(peer->match, grant->hint_index) + 1);
+    /* An old grant does not end the sending of a snapshot. */
+    if (peer->mode == OCTO_PEER_PROBE ||
+        (peer->mode == OCTO_PEER_SNAPSHOT && octo_log_has(octo_raft_log(raft), peer->next - 1)))
+        octo_raft_peer_mode_set(peer, OCTO_PEER_REPLICATE);
 }
 
 /* Its log ends at the hint. What it acknowledged before stays counted in what was committed: it
@@ -203,13 +205,15 @@ static void peer_lost(struct octo_raft *raft, struct octo_step *step, struct oct
 void octo_raft_peer_refused(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer,
                             const struct octo_append_response *refusal)
 {
+    if (peer->mode == OCTO_PEER_SNAPSHOT)
+        return; /* of a message from before */
     /* Stale: it matched there meanwhile, or the refused probe is not the present one. A follower
      * that lost what it had acknowledged is served below its match. */
     if (refusal->lost != 0 && refusal->index > refusal->hint_index) {
         peer_lost(raft, step, peer, refusal);
         return;
     }
-    if (refusal->index <= peer->match || peer->mode == OCTO_PEER_SNAPSHOT)
+    if (refusal->index <= peer->match)
         return;
     if (peer->mode == OCTO_PEER_PROBE && refusal->index != peer->next - 1)
         return;
