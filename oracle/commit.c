@@ -100,7 +100,7 @@ static bool could_lead(const struct octo_oracles *oracles, const struct oracle_l
     uint32_t votes = 0;
 
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++)
-        votes += would_vote(log, &oracles->nodes[id]);
+        votes += !oracles->nodes[id].wiped && would_vote(log, &oracles->nodes[id]);
     return votes >= oracle_majority(oracles);
 }
 
@@ -119,6 +119,8 @@ static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index i
         const struct oracle_log *image = oracle_image_log(node);
         if (oracle_floor_ahead(node, image))
             continue;
+        if (node->wiped)
+            continue;
         if (lacks(image, index, chain) && could_lead(oracles, image))
             return id;
         if (node->ready && lacks(&node->log, index, chain) && could_lead(oracles, &node->log))
@@ -127,10 +129,13 @@ static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index i
     return 0;
 }
 
-/* A node that lost an entry which it acknowledged still votes as one that holds it. */
+/* A node that lost an entry which it acknowledged still votes as one that holds it; one that lost its
+ * disk votes for nobody any more, which keeps the entry just as well. */
 static bool counts_as_holder(const struct octo_oracles *oracles, const struct oracle_node *node,
                              octo_index index, octo_term term, uint64_t chain)
 {
+    if (node->wiped)
+        return index <= node->acked && term <= node->acked_term;
     if (oracle_image_holds(oracles, node, index, chain))
         return true;
     if (!node->impaired || !oracle_floor_ahead(node, oracle_image_log(node)))
@@ -148,7 +153,8 @@ static void committed_held(struct octo_oracles *oracles, const struct oracle_ste
     uint32_t holders = 0;
 
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++) {
-        oracle_image_refresh(oracles, &oracles->nodes[id], step->images);
+        if (!oracles->nodes[id].wiped)
+            oracle_image_refresh(oracles, &oracles->nodes[id], step->images);
         holders += counts_as_holder(oracles, &oracles->nodes[id], index, term, chain);
     }
     if (holders < oracle_majority(oracles)) {

@@ -422,6 +422,8 @@ static struct oracle_found image_judge(struct octo_oracles *oracles, struct orac
 {
     struct oracle_found found = {.marker = {.found = false}};
 
+    if (node->wiped) /* another disk, which nobody may rely on */
+        return found;
     oracle_image_refresh(oracles, node, images);
     if (!oracles->stopped && whole) {
         oracle_image_compare(oracles, node, images);
@@ -431,7 +433,7 @@ static struct oracle_found image_judge(struct octo_oracles *oracles, struct orac
     oracle_image_ballot(oracles, node, images);
     if (!oracles->stopped)
         found = oracle_image_found(oracles, node, images);
-    if (!oracles->stopped && !node->wiped)
+    if (!oracles->stopped)
         oracle_promises_kept(oracles, node, &found);
     return found;
 }

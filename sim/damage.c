@@ -187,11 +187,28 @@ static void disk_lost(struct octo_world *world, octo_node_id id, enum octo_fault
     octo_oracles_wiped(world->oracles, id);
 }
 
+/* Impaired nodes that are not out yet. */
+static uint32_t impaired_left(const struct octo_world *world)
+{
+    uint32_t count = 0;
+    for (uint32_t set = world->ledger.impaired & ~world->ledger.out; set != 0; set &= set - 1)
+        count++;
+    return count;
+}
+
+static bool still_to_come(const struct octo_world *world, enum octo_fault fault)
+{
+    return world->drawing.on[fault] && world->faults[fault] == 0;
+}
+
+/* Who loses its disk is out for good: what else the drawing has for the impaired nodes comes first.
+ */
 static void wipe_strike(struct octo_world *world, uint64_t bits)
 {
     const octo_node_id id = target(world, bits, true);
 
-    if (id == 0)
+    if (id == 0 || still_to_come(world, OCTO_FAULT_DISK_ROT_DOUBLE) ||
+        (still_to_come(world, OCTO_FAULT_DISK_SWAP) && impaired_left(world) < 3))
         return;
     disk_lost(world, id, OCTO_FAULT_DISK_WIPE, bits);
     struct host_context context = {.world = world, .id = id};
@@ -203,6 +220,8 @@ static void swap_strike(struct octo_world *world, uint64_t bits)
 {
     const octo_node_id a = target(world, bits, true);
 
+    if (still_to_come(world, OCTO_FAULT_DISK_ROT_DOUBLE))
+        return;
     for (octo_node_id b = 1; a != 0 && b <= world->options.node_count; b++) {
         if (b == a || !ledger_impaired(world, b) || (world->ledger.out & 1u << b) != 0 ||
             !world->hosts[b].formatted)

@@ -168,7 +168,7 @@ static bool kind_possible(enum octo_fault fault, uint32_t nodes)
 
 /* A majority crash and a crash in recovery need a way to crash; sectors and directory entries are
  * only lost with the power, entries only at a certain moment. */
-static void kinds_complete(bool on[OCTO_FAULT_COUNT])
+static void kinds_complete(bool on[OCTO_FAULT_COUNT], uint32_t nodes)
 {
     const bool crash = on[OCTO_FAULT_CRASH_IN_RECOVERY] || on[OCTO_FAULT_MAJORITY_CRASH];
     const bool loss = on[OCTO_FAULT_DISK_SECTOR_LOST] || on[OCTO_FAULT_DISK_SECTOR_TORN] ||
@@ -178,6 +178,10 @@ static void kinds_complete(bool on[OCTO_FAULT_COUNT])
         on[OCTO_FAULT_POWER_LOSS] = true;
     if (crash && !on[OCTO_FAULT_KILL])
         on[OCTO_FAULT_POWER_LOSS] = true;
+    if (on[OCTO_FAULT_DISK_SWAP] && (nodes - 1) / 2 < 3) /* it takes two of the nodes there are */
+        on[OCTO_FAULT_DISK_WIPE] = false;
+    if (on[OCTO_FAULT_DISK_ROT] || on[OCTO_FAULT_DISK_ROT_DOUBLE])
+        on[OCTO_FAULT_KILL] = on[OCTO_FAULT_KILL] || !on[OCTO_FAULT_POWER_LOSS];
 }
 
 /* What a disk does, and the crashes that show it. */
@@ -224,7 +228,7 @@ static void draw_kinds(struct octo_world *world)
     }
     if (world->options.crash_cycles > 0)
         on[OCTO_FAULT_POWER_LOSS] = true;
-    kinds_complete(on);
+    kinds_complete(on, world->options.node_count);
 }
 
 /* ---- How much ----------------------------------------------------------------------------------

@@ -122,7 +122,8 @@ enum octo_err octo_posixdisk_open(const char *directory,
     }
     made->calls = options->calls != NULL ? options->calls : &octo_posix_calls;
     made->directory = made->lock = made->event = -1;
-    atomic_init(&made->direct, options->direct);
+    made->direct_writes = options->direct;
+    atomic_init(&made->direct_works, true);
     pthread_mutex_init(&made->files_lock, NULL);
     pthread_mutex_init(&made->queue_lock, NULL);
     pthread_cond_init(&made->submitted, NULL);

@@ -27,7 +27,7 @@ struct posixdisk_file {
     struct posixdisk_file *next; /* the one used before it */
     struct octo_file name;       /* of kind OCTO_FILE_NONE when it has none any more */
     int descriptor;
-    int direct;       /* the same file with O_DIRECT; -1: not to be had */
+    int direct;       /* the same file with O_DIRECT; -1: not needed so far, or not to be had */
     uint32_t users;   /* operations */
     uint64_t changes; /* WRITEs and ALLOCATEs that ended */
     uint64_t synced;  /* how many of them a good SYNC has covered */
@@ -51,9 +51,10 @@ struct octo_posixdisk {
     int directory;
     int lock;
     bool locked;
-    int event; /* eventfd: not 0 while `done` holds something */
-    atomic_bool direct;
-    uint8_t *zeros; /* aligned, POSIXDISK_ZEROS_BYTES */
+    int event;                /* eventfd: not 0 while `done` holds something */
+    bool direct_writes;       /* the option */
+    atomic_bool direct_works; /* until the system has said that it does not */
+    uint8_t *zeros;           /* aligned, POSIXDISK_ZEROS_BYTES */
 
     pthread_mutex_t files_lock;
     struct posixdisk_file *files; /* most recently used first */
@@ -96,6 +97,9 @@ enum octo_err posixdisk_file_use(struct octo_posixdisk *disk, struct octo_file n
 /* posixdisk_file_release ends the use; changed: its content may have changed meanwhile. */
 void posixdisk_file_release(struct octo_posixdisk *disk, struct posixdisk_file *file, bool changed);
 
+/* posixdisk_file_direct: a descriptor of the file with O_DIRECT, -1 if the system has none. */
+int posixdisk_file_direct(struct octo_posixdisk *disk, struct posixdisk_file *file);
+
 /* posixdisk_file_changes and posixdisk_file_synced go around a sync: the second one says that it
  * was good and covered that many changes. */
 uint64_t posixdisk_file_changes(struct octo_posixdisk *disk, const struct posixdisk_file *file);
@@ -119,12 +123,12 @@ void posixdisk_files_close(struct octo_posixdisk *disk);
 void posixdisk_execute(struct octo_posixdisk *disk, struct posixdisk_pending *pending);
 
 /* posixdisk_allocate: ALLOCATE on an open file. */
-enum octo_err posixdisk_allocate(struct octo_posixdisk *disk, const struct posixdisk_file *file,
+enum octo_err posixdisk_allocate(struct octo_posixdisk *disk, struct posixdisk_file *file,
                                  uint64_t offset, uint64_t length);
 
 /* posixdisk_write writes until all is done or an error comes (*error, else 0), and returns the
- * bytes written. */
-uint64_t posixdisk_write(struct octo_posixdisk *disk, const struct posixdisk_file *file,
+ * bytes written. What is aligned goes to `direct`, a posixdisk_file_direct, if that is not -1. */
+uint64_t posixdisk_write(struct octo_posixdisk *disk, const struct posixdisk_file *file, int direct,
                          const uint8_t *data, uint64_t length, uint64_t offset, int *error);
 
 #endif

@@ -18,38 +18,32 @@ enum octo_err posixdisk_error(int error)
 
 /* ---- Content --------------------------------------------------------------------------------- */
 
-/* O_DIRECT is no default, for what was measured on ext4 over a virtual disk, in zeroed space. One
- * file, a write and its fdatasync, took 0.93 (4 KiB), 0.90 (64 KiB) and 0.79 (1 MiB) of the time
- * through the page cache. But two files written, waited for and synced together, as a log does
- * with its topics, took 1.06, 1.02 and 1.00 of it: there a write that waits for the device costs a
- * round trip that the page cache saves. (Means of runs that alternate; other devices may differ.)
- */
-static bool is_direct(struct octo_posixdisk *disk, const struct posixdisk_file *file,
-                      const uint8_t *data, uint64_t length, uint64_t offset)
+static bool is_aligned(const uint8_t *data, uint64_t length, uint64_t offset)
 {
-    const uint64_t rest = ((uint64_t)(uintptr_t)data | length | offset) % OCTO_POSIXDISK_ALIGNMENT;
-    return file->direct >= 0 && rest == 0 && atomic_load(&disk->direct);
+    return ((uint64_t)(uintptr_t)data | length | offset) % OCTO_POSIXDISK_ALIGNMENT == 0;
 }
 
-uint64_t posixdisk_write(struct octo_posixdisk *disk, const struct posixdisk_file *file,
+uint64_t posixdisk_write(struct octo_posixdisk *disk, const struct posixdisk_file *file, int direct,
                          const uint8_t *data, uint64_t length, uint64_t offset, int *error)
 {
     uint64_t written = 0;
     *error = 0;
     while (written < length && *error == 0) {
         const uint8_t *rest = data + written;
-        const uint64_t rest_length = length - written;
+        const uint64_t size = length - written;
         const uint64_t at = offset + written;
-        const bool direct = is_direct(disk, file, rest, rest_length, at);
+        const bool is_direct = direct >= 0 && is_aligned(rest, size, at);
         const int64_t result =
-            disk->calls->write_at(direct ? file->direct : file->descriptor, rest, rest_length, at);
-        octo_assert(result <= (int64_t)rest_length);
-        if (result > 0)
+            disk->calls->write_at(is_direct ? direct : file->descriptor, rest, size, at);
+        octo_assert(result <= (int64_t)size);
+        if (result > 0) {
             written += (uint64_t)result;
-        else if (result == -EINVAL && direct)
-            atomic_store(&disk->direct, false); /* this disk wants more than our alignment */
-        else if (result != -EINTR)
+        } else if (result == -EINVAL && is_direct) {
+            atomic_store(&disk->direct_works, false); /* it wants more than our alignment */
+            direct = -1;
+        } else if (result != -EINTR) {
             *error = result == 0 ? EIO : (int)-result;
+        }
     }
     return written;
 }
@@ -60,8 +54,14 @@ static enum octo_err execute_write(struct octo_posixdisk *disk, struct posixdisk
                                    struct posixdisk_pending *pending)
 {
     int error = 0;
-    pending->length = (uint32_t)posixdisk_write(disk, file, pending->op.data, pending->op.length,
-                                                pending->op.offset, &error);
+    /* O_DIRECT is no default, for what was measured on ext4 over a virtual disk, in zeroed space.
+     * One file, a write and its fdatasync, took 0.93 (4 KiB), 0.90 (64 KiB) and 0.79 (1 MiB) of the
+     * time through the page cache. But two files written, waited for and synced together, as a log
+     * does with its topics, took 1.06, 1.02 and 1.00 of it: a write that waits for the device costs
+     * a round trip that the page cache saves. (Means of alternating runs; devices differ.) */
+    const int direct = disk->direct_writes ? posixdisk_file_direct(disk, file) : -1;
+    pending->length = (uint32_t)posixdisk_write(disk, file, direct, pending->op.data,
+                                                pending->op.length, pending->op.offset, &error);
     return pending->length > 0 ? OCTO_ERR_OK : posixdisk_error(error);
 }
 

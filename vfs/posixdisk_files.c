@@ -85,8 +85,6 @@ static enum octo_err open_file(struct octo_posixdisk *disk, struct octo_file nam
     }
     *file = (struct posixdisk_file){
         .next = disk->files, .name = name, .descriptor = descriptor, .direct = -1};
-    if (atomic_load(&disk->direct))
-        file->direct = open_in(disk, text, O_DIRECT);
     disk->files = file;
     disk->open_count++;
     *opened = file;
@@ -119,6 +117,21 @@ void posixdisk_file_release(struct octo_posixdisk *disk, struct posixdisk_file *
     pthread_mutex_unlock(&disk->files_lock);
     if (is_over)
         file_close(file);
+}
+
+int posixdisk_file_direct(struct octo_posixdisk *disk, struct posixdisk_file *file)
+{
+    if (!atomic_load(&disk->direct_works))
+        return -1;
+    pthread_mutex_lock(&disk->files_lock);
+    if (file->direct < 0 && file->name.kind != OCTO_FILE_NONE) {
+        char text[POSIXDISK_NAME_BYTES];
+        posixdisk_name(file->name, text);
+        file->direct = open_in(disk, text, O_DIRECT);
+    }
+    const int direct = file->direct;
+    pthread_mutex_unlock(&disk->files_lock);
+    return direct;
 }
 
 uint64_t posixdisk_file_changes(struct octo_posixdisk *disk, const struct posixdisk_file *file)

@@ -158,7 +158,8 @@ void octo_simdisk_power_loss(struct octo_simdisk *disk, const struct octo_disk_h
 uint32_t octo_simdisk_damage(struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
                              uint64_t length, enum octo_disk_damage damage, uint64_t bits);
 
-/* octo_simdisk_lies: the number of sectors of [offset, offset + length) of file that hold a lie. */
+/* octo_simdisk_lies: the number of sectors of [offset, offset + length) of file that hold a lie, or
+ * will when what was written reaches the disk. */
 uint32_t octo_simdisk_lies(const struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
                            uint64_t length);
 

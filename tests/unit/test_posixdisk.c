@@ -369,6 +369,7 @@ Test(posixdisk, allocated_space_is_written_once)
     enum { BYTES = 300 * PAGE };
     struct disk_rig *rig = fake_open();
     cr_assert_eq(disk_rig_allocate(rig, first, 0, BYTES), OCTO_ERR_OK);
+    cr_assert_eq(fake.direct, has_direct(rig));
     cr_assert_eq(disk_rig_op(rig, OCTO_DISK_SYNC, first), OCTO_ERR_OK);
     cr_assert_eq(first_hole(rig), BYTES);
     cr_assert_eq(fake.calls[CALL_ALLOCATE], 1);
