@@ -326,6 +326,31 @@ Test(oracles_storage, an_installed_snapshot_that_is_not_durable)
     rig_broke(DURABLE_ACK);
 }
 
+static void respond_installed(octo_node_id id, octo_index index)
+{
+    rig_send((struct octo_message){.type = OCTO_MESSAGE_SNAPSHOT_RESPONSE,
+                                   .term = 1,
+                                   .snapshot_response = {.index = index, .installed = 1}},
+             id, 1);
+}
+
+Test(oracles_storage, an_acknowledged_snapshot)
+{
+    compacted();
+    cr_assert(install(3));
+    respond_installed(3, 3);
+    cr_assert(rig_step(3), "%s", octo_oracles_verdict(rig.oracles)->why);
+    respond_installed(3, 4);
+    cr_assert_not(rig_step(3));
+    rig_broke(DURABLE_ACK);
+
+    steady(); /* durable, and not known to be committed */
+    cr_assert(rig_replicate(1, 3, 3));
+    respond_installed(3, 3);
+    cr_assert_not(rig_step(3));
+    rig_broke(DURABLE_ACK);
+}
+
 Test(oracles_storage, a_snapshot_installed_over_a_newer_state)
 {
     compacted();
