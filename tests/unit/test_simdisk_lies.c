@@ -183,6 +183,19 @@ Test(simdisk_lies, a_misdirected_write_goes_further_on)
     rig_free(rig);
 }
 
+Test(simdisk_lies, a_misdirected_write_ends_where_the_file_does)
+{
+    struct rig *rig = rig_with_content(1);
+    rig_write(rig, SECTOR, 10, 'a');
+    rig_sync(rig);
+    rig_lie(rig, OCTO_CHANCE_MISDIRECTED_WRITE, 1);
+    rig_power_loss(rig);
+    rig_write(rig, 2 * SECTOR, 1, 'c');
+    cr_assert_eq(rig_byte(rig, SECTOR + 9), 'b');
+    cr_assert_eq(rig_byte(rig, SECTOR + 10), 0);
+    rig_free(rig);
+}
+
 Test(simdisk_lies, a_misdirected_write_to_nowhere_is_lost)
 {
     static const uint64_t answers[] = {2, 4, 100, UINT64_MAX, UINT32_MAX - 1};
