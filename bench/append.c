@@ -129,7 +129,7 @@ static uint32_t message_make(uint32_t round, uint8_t *out)
                            .prev_term = previous == 0 ? 0 : 1,
                            .round = 1,
                            .entry_count = BENCH_APPEND_ENTRIES},
-        .entries = out + octo_message_entries_offset(),
+        .entries = out + octo_message_entries_offset(OCTO_MESSAGE_APPEND_REQUEST),
     };
     for (uint32_t i = 0; i < BENCH_APPEND_ENTRIES; i++) {
         const struct octo_entry entry = {.index = previous + i + 1,
@@ -139,7 +139,7 @@ static uint32_t message_make(uint32_t round, uint8_t *out)
                                          .sequence = previous + i + 1,
                                          .command = command,
                                          .size = BENCH_APPEND_BYTES};
-        const uint32_t at = octo_message_entries_offset() + message.entries_bytes;
+        const uint32_t at = octo_message_entries_offset(OCTO_MESSAGE_APPEND_REQUEST) + message.entries_bytes;
         message.entries_bytes += octo_entry_encode(&entry, out + at, MESSAGE_BYTES - at);
     }
     return octo_message_encode(&message, CLUSTER_ID, out, MESSAGE_BYTES);

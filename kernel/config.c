@@ -49,6 +49,20 @@ static bool log_ok(const struct octo_config *config)
            within(config->read_bytes, config->flush_bytes_max, BYTES_MAX);
 }
 
+static bool storage_ok(const struct octo_config *config)
+{
+    const uint64_t sector = config->sector_bytes;
+
+    return within(config->batches_max, 1, 8) &&
+           within(config->segment_bytes, 4 * sector, BYTES_MAX) &&
+           config->segment_bytes % sector == 0 && within(config->segments_max, 4, 65536) &&
+           config->log_keep_entries < config->log_entries_max &&
+           within(config->snapshot_chunk_bytes, 512,
+                  config->message_bytes_max - MESSAGE_OVERHEAD_BYTES) &&
+           within(config->snapshot_reserve_bytes, 512, BYTES_MAX) &&
+           config->snapshot_reserve_bytes % 512 == 0;
+}
+
 static bool machine_ok(const struct octo_config *config)
 {
     return within(config->sessions_max, 1, COUNT_MAX / 16) &&
@@ -61,7 +75,7 @@ enum octo_err octo_config_check(const struct octo_config *config)
 {
     if (!identity_ok(config) || !times_ok(config) || !messages_ok(config))
         return OCTO_ERR_RANGE;
-    if (!log_ok(config) || !machine_ok(config))
+    if (!log_ok(config) || !storage_ok(config) || !machine_ok(config))
         return OCTO_ERR_RANGE;
     return OCTO_ERR_OK;
 }
@@ -90,6 +104,13 @@ void octo_config_small(struct octo_config *config, uint64_t cluster_id, octo_nod
         .sector_bytes = 512,
         .flush_bytes_max = 16 * 1024,
         .read_bytes = 16 * 1024,
+        .batches_max = 2,
+        .segment_bytes = 128 * 1024,
+        .segments_max = 24,
+        .snapshot_entries = 400,
+        .log_keep_entries = 64,
+        .snapshot_chunk_bytes = 8192,
+        .snapshot_reserve_bytes = 64 * 1024,
         .sessions_max = 128,
         .result_bytes_max = 4096 + 16, /* a GET of the longest value that a command can SET */
         .machine_memory_bytes = 128 * 1024,

@@ -8,12 +8,13 @@
 #include "kernel/node.h"
 #include "kernel/raft/raft.h"
 #include "kernel/sessions.h"
+#include "kernel/snapshot/snapshot.h"
 #include "kernel/step.h"
 #include "kernel/wal/wal.h"
 #include "kernel/wire/wire.h"
 
 /* What the log may emit in one step: its disk operations and their traces. */
-#define WAL_ITEMS 16u
+#define WAL_ITEMS 48u
 
 /* Of the node itself: REFUSE, READY, HALT, the HALT effect, and one reply to a request. */
 #define NODE_ITEMS 5u
@@ -33,12 +34,14 @@ struct octo_node {
     struct octo_config config;
     struct octo_raft raft;
     struct octo_wal *wal; /* these pointers stay within the block (K2) */
+    struct octo_snapshots *snapshots;
     struct octo_sessions *sessions;
     uint8_t *machine_memory;
     struct octo_machine_context machine;
     octo_index applied;
     uint64_t seed;
     octo_time_ns now; /* of the last event */
+    uint64_t next_op; /* id of the next disk operation */
     bool booted;
     uint32_t marks[OCTO_MARK_COUNT];
     struct proposal proposals[PROPOSALS];
@@ -54,7 +57,8 @@ static size_t node_struct_bytes(void)
 size_t octo_node_bytes(const struct octo_config *config)
 {
     return node_struct_bytes() + octo_wal_bytes(config) + octo_raft_bytes(config) +
-           octo_sessions_bytes(config) + octo_align_up(config->machine_memory_bytes, 64);
+           octo_snapshots_bytes(config) + octo_sessions_bytes(config) +
+           octo_align_up(config->machine_memory_bytes, 64);
 }
 
 static void limits(const struct octo_config *config, uint64_t *items, uint64_t *bytes)
@@ -63,6 +67,7 @@ static void limits(const struct octo_config *config, uint64_t *items, uint64_t *
     *items = WAL_ITEMS + NODE_ITEMS + 2 * (uint64_t)config->apply_max;
     *bytes = ((uint64_t)config->apply_max + 1) * config->result_bytes_max;
     octo_raft_limits(config, items, bytes);
+    octo_snapshots_limits(config, items);
 }
 
 void octo_effects_limits(const struct octo_config *config, uint32_t *items, uint32_t *bytes)
@@ -97,11 +102,19 @@ enum octo_err octo_node_init(void *block, size_t size, const struct octo_config 
     octo_assert(made != NULL);
     memset(made, 0, sizeof *made);
     made->config = *config;
+    made->next_op = 1;
     made->wal = octo_wal_init(&made->config, &arena);
-    octo_raft_init(&made->raft, &made->config, made->wal, &arena);
     made->sessions = octo_sessions_init(&made->config, &arena);
     made->machine_memory = octo_arena_alloc(&arena, config->machine_memory_bytes);
     octo_assert(made->machine_memory != NULL);
+    const struct octo_snapshot_content content = {
+        .machine = &made->machine,
+        .machine_memory = made->machine_memory,
+        .sessions = made->sessions,
+        .applied = &made->applied,
+    };
+    made->snapshots = octo_snapshots_init(&made->config, &content, &arena);
+    octo_raft_init(&made->raft, &made->config, made->wal, made->snapshots, &arena);
     octo_assert(arena.used == octo_node_bytes(config));
     *node = made;
     return OCTO_ERR_OK;
@@ -184,6 +197,8 @@ static void node_apply(struct octo_node *node, struct octo_step *step)
     const struct octo_log *log = octo_wal_log(node->wal);
     uint32_t count = 0;
 
+    if (octo_snapshots_freezes(node->snapshots))
+        return; /* until its bytes are out, or in */
     while (node->applied < node->raft.commit && count < node->config.apply_max) {
         struct octo_entry entry;
         const bool found = octo_log_entry(log, node->applied + 1, &entry);
@@ -196,6 +211,72 @@ static void node_apply(struct octo_node *node, struct octo_step *step)
         octo_step_mark(step, OCTO_MARK_APPLY_PAGED);
         octo_step_deadline(step, step->now);
     }
+}
+
+/* ---- Snapshots ----------------------------------------------------------------------------- */
+
+/* A snapshot counts from now on: the log before it may go, but for what slow followers may still
+ * want and what is not applied yet. */
+static void snapshot_follow(struct octo_node *node, struct octo_step *step)
+{
+    const enum octo_snapshot_news news = octo_snapshots_news(node->snapshots);
+    const struct octo_position *position = &octo_snapshots_newest(node->snapshots)->position;
+    const octo_index base = octo_wal_log(node->wal)->base.index;
+    octo_index keep = base;
+
+    switch (news) {
+    case OCTO_SNAPSHOT_NO_NEWS:
+        break;
+    case OCTO_SNAPSHOT_SAVED:
+        if (position->index > base + node->config.log_keep_entries)
+            keep = position->index - node->config.log_keep_entries;
+        octo_wal_compact(node->wal, step, position->index, octo_min_u64(keep, node->applied));
+        break;
+    case OCTO_SNAPSHOT_INSTALLED:
+        octo_raft_installed(&node->raft, step, position);
+        node->applied = position->index;
+        break;
+    }
+}
+
+/* Whether entries or bytes of the log in memory are more than half of what it can hold. */
+static bool log_half_full(const struct octo_log *log)
+{
+    if (log->last == log->base.index)
+        return false;
+    const struct octo_log_slot *first = &log->slots[(log->base.index + 1) % log->entries_max];
+    return log->last - log->base.index > log->entries_max / 2 ||
+           log->bytes_end - first->offset > log->bytes_max / 2;
+}
+
+/* Takes one after so many entries, or when space for the log runs out. Not while somebody is being
+ * sent the present one, who would have to begin anew, unless it is about space. */
+static void snapshot_consider(struct octo_node *node, struct octo_step *step)
+{
+    const struct octo_machine *machine = step->effects->machine;
+    const struct octo_log *log = octo_wal_log(node->wal);
+    const octo_index since = node->applied - octo_snapshots_newest(node->snapshots)->position.index;
+
+    if (node->config.snapshot_entries == 0 || machine->snapshot == NULL || machine->restore == NULL)
+        return;
+    const bool due = since >= node->config.snapshot_entries;
+    const bool pressed =
+        since > log->entries_max / 16 && (log_half_full(log) || octo_wal_pressed(node->wal));
+    if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
+        return;
+    if (!octo_snapshots_idle(node->snapshots, step->now))
+        return;
+    const struct octo_position position = octo_log_position(log, node->applied);
+    octo_snapshots_take(node->snapshots, step, &position);
+}
+
+/* The step's last words: what is due on the disk, and when to come back. */
+static void node_disk(struct octo_node *node, struct octo_step *step)
+{
+    octo_wal_flush(node->wal, step);
+    octo_snapshots_drive(node->snapshots, step);
+    if (node->applied < node->raft.commit && !octo_snapshots_freezes(node->snapshots))
+        octo_step_deadline(step, step->now);
 }
 
 /* ---- Events -------------------------------------------------------------------------------- */
@@ -298,6 +379,8 @@ static void node_request(struct octo_node *node, struct octo_step *step,
         refuse(step, outcome.status, OCTO_EVENT_REQUEST);
     } else if (node->raft.role == OCTO_ROLE_STARTING) {
         outcome.status = OCTO_ERR_NOT_READY;
+    } else if (octo_snapshots_restoring(node->snapshots)) { /* nor may the sessions be asked */
+        outcome.status = OCTO_ERR_NOT_READY;
     } else if (node->raft.role != OCTO_ROLE_LEADER) {
         outcome.status = OCTO_ERR_NOT_LEADER;
     } else {
@@ -329,7 +412,8 @@ static void node_event(struct octo_node *node, struct octo_step *step,
         node_message(node, step, event);
         break;
     case OCTO_EVENT_DISK:
-        octo_wal_completion(node->wal, step, event);
+        if (!octo_wal_completion(node->wal, step, event))
+            (void)octo_snapshots_completion(node->snapshots, step, event);
         break;
     case OCTO_EVENT_REQUEST:
         node_request(node, step, event);
@@ -347,44 +431,62 @@ static void node_halt(struct octo_node *node, struct octo_step *step, enum octo_
     step->effects->deadline = OCTO_NEVER;
 }
 
-/* The log is read and durable: the machine begins empty and applies it anew, as far as a leader
- * says that it is committed. */
-static enum octo_err node_start(struct octo_node *node, struct octo_step *step)
+/* The log is read and durable. The machine has the state of the snapshot, if there is one, and
+ * applies the log anew, as far as a leader says that it is committed. */
+static void node_start(struct octo_node *node, struct octo_step *step)
 {
     const struct octo_log *log = octo_wal_log(node->wal);
 
-    octo_assert(step->effects->machine != NULL);
+    node->applied = octo_snapshots_newest(node->snapshots)->position.index;
     octo_step_trace(step, OCTO_TRACE_READY, octo_wal_term(node->wal), octo_wal_vote(node->wal),
                     log->last, octo_log_sequence(log, log->last));
-    node->machine.allocator =
-        octo_allocator_init(node->machine_memory, node->config.machine_memory_bytes);
-    const enum octo_err err = step->effects->machine->init(&node->machine);
-    if (err != OCTO_ERR_OK)
-        return err;
     octo_raft_start(&node->raft, step, node->seed);
-    return OCTO_ERR_OK;
+    octo_assert(node->raft.commit >= node->applied);
+}
+
+/* The log awaits the snapshot from which it goes on. */
+static void node_snapshot_boot(struct octo_node *node, struct octo_step *step)
+{
+    switch (octo_snapshots_stage(node->snapshots)) {
+    case OCTO_SNAPSHOTS_IDLE:
+        octo_snapshots_boot(node->snapshots, step);
+        break;
+    case OCTO_SNAPSHOTS_READY:
+        octo_wal_found(node->wal, step, &octo_snapshots_newest(node->snapshots)->position);
+        break;
+    case OCTO_SNAPSHOTS_BOOTING:
+    case OCTO_SNAPSHOTS_FAILED:
+        break;
+    }
 }
 
 /* Whether the log is usable, starting or halting the node when that has just changed. */
 static bool node_running(struct octo_node *node, struct octo_step *step)
 {
+    if (octo_snapshots_stage(node->snapshots) == OCTO_SNAPSHOTS_FAILED) {
+        node_halt(node, step, octo_snapshots_reason(node->snapshots));
+        return false;
+    }
     switch (octo_wal_stage(node->wal)) {
     case OCTO_WAL_READY:
         break;
     case OCTO_WAL_FAILED:
         node_halt(node, step, octo_wal_reason(node->wal));
         return false;
+    case OCTO_WAL_WAITING:
+        node_snapshot_boot(node, step);
+        node_disk(node, step);
+        return false;
     case OCTO_WAL_IDLE:
+    case OCTO_WAL_OPENING:
     case OCTO_WAL_RECOVERING:
-        octo_wal_flush(node->wal, step);
+        node_disk(node, step);
         return false;
     }
     if (node->raft.role != OCTO_ROLE_STARTING)
         return true;
-    const enum octo_err err = node_start(node, step);
-    if (err != OCTO_ERR_OK)
-        node_halt(node, step, err);
-    return err == OCTO_ERR_OK;
+    node_start(node, step);
+    return true;
 }
 
 static struct octo_step step_begin(struct octo_node *node, const struct octo_event *event,
@@ -396,7 +498,12 @@ static struct octo_step step_begin(struct octo_node *node, const struct octo_eve
     octo_assert(event->now >= node->now);
     node->now = event->now;
     return (struct octo_step){
-        .config = &node->config, .effects = effects, .now = event->now, .marks = node->marks};
+        .config = &node->config,
+        .effects = effects,
+        .now = event->now,
+        .marks = node->marks,
+        .next_op = &node->next_op,
+    };
 }
 
 void octo_node_step(struct octo_node *node, const struct octo_event *event,
@@ -410,10 +517,12 @@ void octo_node_step(struct octo_node *node, const struct octo_event *event,
     node_event(node, &step, event);
     if (!node_running(node, &step))
         return;
+    snapshot_follow(node, &step);
     octo_raft_advance(&node->raft, &step);
     node_apply(node, &step);
+    snapshot_consider(node, &step);
     octo_raft_send(&node->raft, &step);
-    octo_wal_flush(node->wal, &step);
+    node_disk(node, &step);
     octo_raft_check(&node->raft);
 }
 
@@ -446,15 +555,24 @@ void octo_node_look(const struct octo_node *node, struct octo_node_view *view)
     view->term = octo_wal_term(node->wal);
     view->vote = octo_wal_vote(node->wal);
     view->leader = node->raft.leader;
-    view->last = octo_wal_log(node->wal)->last;
+    view->base = octo_wal_log(node->wal)->base.index;
+    view->base_term = octo_wal_log(node->wal)->base.term;
+    view->base_chain = octo_wal_log(node->wal)->base.chain;
+    view->last = octo_wal_last(node->wal);
     view->durable = octo_wal_durable(node->wal);
     view->commit = node->raft.commit;
     view->applied = node->applied;
+    view->snapshot = octo_snapshots_newest(node->snapshots)->position.index;
+    struct octo_position floor;
+    if (octo_wal_floor(node->wal, &floor)) {
+        view->floor_term = floor.term;
+        view->floor_index = floor.index;
+    }
 }
 
 bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo_entry *entry)
 {
-    if (node->raft.role == OCTO_ROLE_STARTING)
+    if (node->raft.role == OCTO_ROLE_STARTING || index > octo_wal_last(node->wal))
         return false;
     return octo_log_entry(octo_wal_log(node->wal), index, entry);
 }
@@ -462,6 +580,8 @@ bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo
 uint64_t octo_node_digest(const struct octo_node *node, const struct octo_machine *machine)
 {
     if (node->raft.role == OCTO_ROLE_STARTING || node->raft.role == OCTO_ROLE_HALTED)
+        return 0;
+    if (octo_snapshots_restoring(node->snapshots))
         return 0;
     return machine->digest(&node->machine);
 }
@@ -477,13 +597,14 @@ void octo_node_check(const struct octo_node *node)
     if (node->raft.role == OCTO_ROLE_STARTING || node->raft.role == OCTO_ROLE_HALTED)
         return;
     octo_raft_check(&node->raft);
+    octo_snapshots_check(node->snapshots);
     octo_sessions_check(node->sessions);
     octo_assert(node->applied <= node->raft.commit);
 
     const struct octo_log *log = octo_wal_log(node->wal);
-    octo_term term = 0;
-    uint64_t chain = 0;
-    for (octo_index index = 1; index <= log->last; index++) {
+    octo_term term = log->base.term;
+    uint64_t chain = log->base.chain;
+    for (octo_index index = log->base.index + 1; index <= log->last; index++) {
         struct octo_entry entry;
         const bool found = octo_log_entry(log, index, &entry);
         octo_assert(found);

@@ -51,10 +51,18 @@ struct octo_node_view {
     octo_term term;
     octo_node_id vote;   /* in this term, 0 if none */
     octo_node_id leader; /* as this node believes, 0 if unknown */
-    octo_index last;     /* of the log in memory */
-    octo_index durable;  /* the part of it that this node may acknowledge */
+    octo_index base;     /* the log in memory holds base + 1 .. last */
+    octo_term base_term;
+    uint64_t base_chain;
+    octo_index last;
+    octo_index durable; /* the part of it that this node may acknowledge */
     octo_index commit;
     octo_index applied;
+    octo_index snapshot; /* of the newest one that is durable and verified, 0 if there is none */
+    /* The position that the node votes by while it is recovering: it acknowledged entries up to
+     * there and has lost some. 0, 0 when it is whole. */
+    octo_term floor_term;
+    octo_index floor_index;
 };
 
 /* octo_node_look fills view. Cheap; may be called after any step. */
@@ -77,7 +85,8 @@ struct octo_entry {
     uint32_t size;          /* bytes of the command */
 };
 
-/* octo_node_entry gives the entry at index, or false if the log in memory has none. The pointer in
+/* octo_node_entry gives the entry at index, or false if the log in memory has none (at or below its
+ * base, above its end). The pointer in
  * it is valid until the node's next step. */
 bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo_entry *entry);
 
@@ -85,7 +94,8 @@ bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo
  * predecessor's chain (0 before index 1), term, kind, client, sequence and command. */
 uint64_t octo_entry_chain(uint64_t previous, const struct octo_entry *entry);
 
-/* octo_node_digest is the machine's digest of the applied state; 0 while STARTING or HALTED. */
+/* octo_node_digest is the machine's digest of the applied state; 0 while STARTING or HALTED,
+ * and while a leader's snapshot is being restored: applied then says what the state was before. */
 uint64_t octo_node_digest(const struct octo_node *node, const struct octo_machine *machine);
 
 /* octo_node_marks points at OCTO_MARK_COUNT counters in the node's block, counted since init. */

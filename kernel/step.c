@@ -28,14 +28,14 @@ void octo_step_trace(struct octo_step *step, enum octo_trace_kind kind, uint64_t
     trace->words[3] = d;
 }
 
-void octo_step_disk(struct octo_step *step, const struct octo_disk_op *op)
+uint64_t octo_step_disk(struct octo_step *step, const struct octo_disk_op *op)
 {
     octo_assert(op->kind != OCTO_DISK_NONE);
     octo_assert(op->file.kind != OCTO_FILE_NONE || op->kind == OCTO_DISK_DIR_SYNC);
     octo_assert(op->kind != OCTO_DISK_WRITE || op->data != NULL);
     struct octo_disk_op *disk = &effect_add(step, OCTO_EFFECT_DISK)->disk;
     /* Field by field: a struct assignment may bring the caller's padding along. */
-    disk->id = op->id;
+    disk->id = (*step->next_op)++;
     disk->kind = op->kind;
     disk->file.kind = op->file.kind;
     disk->file.number = op->file.number;
@@ -44,6 +44,7 @@ void octo_step_disk(struct octo_step *step, const struct octo_disk_op *op)
     disk->offset = op->offset;
     disk->length = op->length;
     disk->data = op->data;
+    return disk->id;
 }
 
 void octo_step_halt(struct octo_step *step, enum octo_err reason)

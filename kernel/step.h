@@ -9,13 +9,15 @@ struct octo_step {
     const struct octo_config *config;
     struct octo_effects *effects;
     octo_time_ns now;
-    uint32_t *marks; /* OCTO_MARK_COUNT counters of the node */
+    uint32_t *marks;   /* OCTO_MARK_COUNT counters of the node */
+    uint64_t *next_op; /* the node's counter of disk operations */
 };
 
 /* Each of these appends one effect and asserts that there is room. */
 void octo_step_trace(struct octo_step *step, enum octo_trace_kind kind, uint64_t a, uint64_t b,
                      uint64_t c, uint64_t d);
-void octo_step_disk(struct octo_step *step, const struct octo_disk_op *op);
+/* octo_step_disk gives op its id, never used before in this incarnation (K3), and returns it. */
+uint64_t octo_step_disk(struct octo_step *step, const struct octo_disk_op *op);
 void octo_step_halt(struct octo_step *step, enum octo_err reason);
 
 /* octo_step_bytes returns room for up to size bytes in the effects, for a message or a result that

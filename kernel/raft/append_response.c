@@ -34,13 +34,15 @@ void octo_raft_append_refuse(struct octo_raft *raft, struct octo_step *step,
     const octo_index hint =
         octo_raft_log_term_search(raft, from, request->append_request.prev_term);
 
+    struct octo_position floor;
     struct octo_message response = {
         .type = OCTO_MESSAGE_APPEND_RESPONSE,
         .term = octo_raft_term(raft),
         .append_response = {.granted = 0,
                             .index = request->append_request.prev_index,
                             .hint_index = hint,
-                            .hint_term = octo_log_term(log, hint),
+                            .hint_term = hint < log->base.index ? 0 : octo_log_term(log, hint),
+                            .lost = octo_wal_floor(raft->wal, &floor),
                             .round = request->append_request.round},
     };
     octo_raft_reply(raft, step, &response, request->from);

@@ -24,6 +24,14 @@ static void election_timeout(struct octo_raft *raft, struct octo_step *step)
         octo_raft_election_reset(raft, step);
         return;
     }
+    struct octo_position floor;
+    if (octo_wal_floor(raft->wal,
+                       &floor)) { /* it could not lead: its log is not what it promised */
+        octo_raft_follow(raft, step, 0);
+        octo_raft_election_reset(raft, step);
+        octo_raft_fetch_ask(raft, step);
+        return;
+    }
     if (raft->config->pre_vote)
         octo_raft_pre_campaign(raft, step);
     else
@@ -95,11 +103,11 @@ void octo_raft_requests_send(struct octo_raft *raft, struct octo_step *step,
 bool octo_raft_candidate_current(const struct octo_raft *raft, octo_term last_term,
                                  octo_index last_index)
 {
-    const struct octo_log *log = octo_raft_log(raft);
-    const octo_term own_term = octo_log_term(log, log->last);
+    const struct octo_position own = octo_wal_vote_position(raft->wal);
+    const struct octo_position theirs = {.index = last_index, .term = last_term};
 
     /* Section 5.4.1: at least as up to date as ours. */
-    return last_term > own_term || (last_term == own_term && last_index >= log->last);
+    return !octo_wal_ahead(&own, &theirs);
 }
 
 bool octo_raft_tally(struct octo_raft *raft, struct octo_step *step, octo_node_id voter,

@@ -9,11 +9,12 @@ size_t octo_raft_bytes(const struct octo_config *config)
 }
 
 void octo_raft_init(struct octo_raft *raft, const struct octo_config *config, struct octo_wal *wal,
-                    struct octo_arena *arena)
+                    struct octo_snapshots *snapshots, struct octo_arena *arena)
 {
     memset(raft, 0, sizeof *raft);
     raft->config = config;
     raft->wal = wal;
+    raft->snapshots = snapshots;
     raft->inflight = octo_arena_alloc(arena, octo_raft_bytes(config));
     octo_assert(raft->inflight != NULL);
     raft->role = OCTO_ROLE_STARTING;
@@ -26,6 +27,7 @@ void octo_raft_start(struct octo_raft *raft, struct octo_step *step, uint64_t se
     /* Nodes that are given the same seed must still draw different timeouts. */
     raft->random = octo_mix(seed ^ octo_mix(raft->config->node_id));
     raft->durable = octo_wal_durable(raft->wal);
+    raft->commit = octo_raft_log(raft)->base.index;
     /* Entries and term are saved side by side, so a crash may keep a term's entries and not the
      * term. Nothing was promised in it; but a log is never ahead of its node's term. */
     const struct octo_log *log = octo_raft_log(raft);
@@ -51,10 +53,12 @@ bool octo_raft_majority(const struct octo_raft *raft, uint32_t set)
 octo_index octo_raft_log_term_search(const struct octo_raft *raft, octo_index index, octo_term term)
 {
     const struct octo_log *log = octo_raft_log(raft);
-    octo_index low = 0; /* its term is at most `term`; terms never fall along the log */
+    octo_index low = log->base.index; /* what is committed matches whoever leads */
     octo_index high = index;
 
     octo_assert(index <= log->last);
+    if (index < low)
+        return index;
     while (low < high) {
         const octo_index middle = high - (high - low) / 2;
         if (octo_log_term(log, middle) <= term)
@@ -78,6 +82,8 @@ void octo_raft_role_set(struct octo_raft *raft, struct octo_step *step, enum oct
         raft->acked = 0;
         raft->round = 0;
         raft->ack_due = false;
+        raft->receiving = (struct octo_position){.index = 0};
+        raft->snapshot_ack_due = false;
     }
     raft->role = role;
     raft->leader = leader;
@@ -140,7 +146,9 @@ void octo_raft_reply(struct octo_raft *raft, struct octo_step *step, struct octo
 static bool term_ok(const struct octo_message *message)
 {
     if (message->term == 0)
-        return message->type == OCTO_MESSAGE_PRE_VOTE_RESPONSE;
+        return message->type == OCTO_MESSAGE_PRE_VOTE_RESPONSE ||
+               message->type == OCTO_MESSAGE_FETCH_REQUEST ||
+               message->type == OCTO_MESSAGE_FETCH_RESPONSE;
     return message->term <= OCTO_WIRE_NUMBER_MAX / 2;
 }
 
@@ -150,10 +158,13 @@ enum octo_err octo_raft_message(struct octo_raft *raft, struct octo_step *step,
     if (!term_ok(message))
         return OCTO_ERR_RANGE;
 
-    const bool pre_vote = message->type == OCTO_MESSAGE_PRE_VOTE_REQUEST ||
-                          message->type == OCTO_MESSAGE_PRE_VOTE_RESPONSE;
-    /* Pre-votes never raise the term by themselves (A22): their term is hypothetical. */
-    if (!pre_vote) {
+    const bool termless = message->type == OCTO_MESSAGE_PRE_VOTE_REQUEST ||
+                          message->type == OCTO_MESSAGE_PRE_VOTE_RESPONSE ||
+                          message->type == OCTO_MESSAGE_FETCH_REQUEST ||
+                          message->type == OCTO_MESSAGE_FETCH_RESPONSE;
+    /* Pre-votes never raise the term by themselves (A22): their term is hypothetical. Nor does a
+     * node that asks for what it lost, or one that gives it. */
+    if (!termless) {
         if (message->term > octo_raft_term(raft))
             octo_raft_term_raise(raft, step, message->term);
         if (message->term < octo_raft_term(raft))
@@ -177,6 +188,15 @@ enum octo_err octo_raft_message(struct octo_raft *raft, struct octo_step *step,
         return octo_raft_append_request(raft, step, message);
     case OCTO_MESSAGE_APPEND_RESPONSE:
         return octo_raft_append_response(raft, step, message);
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+        return octo_raft_snapshot_request(raft, step, message);
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return octo_raft_snapshot_response(raft, step, message);
+    case OCTO_MESSAGE_FETCH_REQUEST:
+        octo_raft_fetch_request(raft, step, message);
+        return OCTO_ERR_OK;
+    case OCTO_MESSAGE_FETCH_RESPONSE:
+        return octo_raft_fetch_response(raft, step, message);
     case OCTO_MESSAGE_NONE:
         break;
     }
@@ -204,6 +224,7 @@ void octo_raft_advance(struct octo_raft *raft, struct octo_step *step)
         octo_raft_vote_requests_due(raft, step);
         octo_raft_vote_grant_due(raft, step);
         octo_raft_append_ack_due(raft, step);
+        octo_raft_snapshot_ack_due(raft, step);
     }
     octo_raft_commit_count(raft, step);
 }
@@ -228,8 +249,10 @@ enum octo_err octo_raft_propose(struct octo_raft *raft, struct octo_step *step,
         return OCTO_ERR_NOT_LEADER;
     /* A slot in sixteen is kept for the no-ops of leaders to come: without one they commit nothing.
      */
-    if (log->last >= log->entries_max - log->entries_max / 16)
+    if (log->last - log->base.index >= log->entries_max - log->entries_max / 16)
         return OCTO_ERR_FULL;
+    if (!octo_wal_space(raft->wal, command->size))
+        return OCTO_ERR_NO_SPACE;
     struct octo_entry entry = *command;
     entry.index = log->last + 1;
     entry.term = octo_raft_term(raft);
@@ -248,9 +271,9 @@ void octo_raft_limits(const struct octo_config *config, uint64_t *items, uint64_
     const uint64_t peers = config->node_count - 1;
     const uint64_t sends = OCTO_RAFT_SENDS_MAX * peers; /* a heartbeat only if none of these */
     const uint64_t requests = peers;                    /* for votes, or for pre-votes */
-    const uint64_t answers = 3;                         /* a refusal, a grant, an acknowledgement */
-    const uint64_t traces = 14; /* two each of TERM, ROLE, VOTE_RECEIVED, APPEND, COMMIT; one each
-                                   of TRUNCATE, DURABLE, READY; one to spare */
+    const uint64_t answers = 4; /* a refusal, a grant, an acknowledgement, one of a snapshot */
+    const uint64_t traces = 16; /* two each of TERM, ROLE, VOTE_RECEIVED, APPEND; three of COMMIT;
+                                   one each of TRUNCATE, DURABLE, READY; one to spare */
 
     *items += sends + requests + answers + traces;
     *bytes += sends * config->message_bytes_max + (requests + answers) * OCTO_RAFT_SMALL_BYTES;

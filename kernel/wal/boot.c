@@ -5,10 +5,10 @@
  * durable: an identity that can be read proves them. (So it is also the first to go, durably, when
  * a formatting that failed is started over: none may outlive what it proves.) It does not prove
  * itself: a process killed in the middle may have left it in the page cache only. What does is a
- * vote of generation 2 or more, which no boot writes before the identity is durable. Below that no
- * node with this directory was ever READY, nothing can be lost, and the identity is simply made
- * again. From then on it is never touched: writing the only copy would put it at the mercy of a
- * crash.
+ * vote of generation 2 or more, which no boot writes before the identity is durable, and the first
+ * marker with it. Below that no node with this directory was ever READY, nothing can be lost, and
+ * the identity is simply made again. From then on it is never touched: writing the only copy would
+ * put it at the mercy of a crash.
  *
  * For the same reason a directory with such a vote and without identity is not formatted anew, even
  * on request: it held promises.
@@ -35,6 +35,8 @@ static const struct format_step format_steps[] = {
     {OCTO_DISK_CREATE, OCTO_FILE_VOTE},
     {OCTO_DISK_CREATE, OCTO_FILE_MAIN},
     {OCTO_DISK_CREATE, OCTO_FILE_RECOVERY},
+    {OCTO_DISK_ALLOCATE, OCTO_FILE_MAIN},
+    {OCTO_DISK_ALLOCATE, OCTO_FILE_RECOVERY},
     {OCTO_DISK_DIR_SYNC, OCTO_FILE_NONE},
     {OCTO_DISK_WRITE, OCTO_FILE_VOTE},
     {OCTO_DISK_SYNC, OCTO_FILE_VOTE},
@@ -49,7 +51,7 @@ static const struct format_step format_steps[] = {
 
 enum {
     FORMAT_ALL = 0,
-    FORMAT_IDENTITY = 14,
+    FORMAT_IDENTITY = 16,
     FORMAT_STEPS = sizeof format_steps / sizeof format_steps[0],
 };
 
@@ -57,11 +59,11 @@ void octo_wal_boot(struct octo_wal *wal, struct octo_step *step, bool format)
 {
     (void)step;
     octo_assert(wal->stage == OCTO_WAL_IDLE);
-    wal->stage = OCTO_WAL_RECOVERING;
+    wal->stage = OCTO_WAL_OPENING;
     wal->boot.stage = WAL_BOOT_READ_IDENTITY;
     wal->boot.format = format;
-    octo_wal_reader_start(&wal->readers[0], OCTO_FILE_IDENTITY, 0, wal->boot.identity,
-                          wal->config.sector_bytes);
+    octo_wal_reader_start(&wal->readers[0], (struct octo_file){.kind = OCTO_FILE_IDENTITY}, 0,
+                          wal->boot.identity, wal->config.sector_bytes);
 }
 
 /* ---- Formatting ---------------------------------------------------------------------------- */
@@ -76,25 +78,28 @@ static void format_start(struct octo_wal *wal, uint32_t first)
         octo_wal_votes_format(wal);
 }
 
-/* What a WRITE among the steps writes. */
-static void format_data(const struct octo_wal *wal, struct octo_disk_op *op)
+static bool is_topic(uint8_t kind)
 {
-    const bool vote = op->file.kind == OCTO_FILE_VOTE;
-
-    op->data = vote ? wal->votes.buffer : wal->boot.identity;
-    op->length = vote ? OCTO_VOTE_SLOTS * wal->config.sector_bytes : wal->config.sector_bytes;
+    return kind == OCTO_FILE_MAIN || kind == OCTO_FILE_RECOVERY;
 }
 
 static struct octo_disk_op format_op(const struct octo_wal *wal)
 {
     const struct format_step *present = &format_steps[wal->boot.format_step];
+    const bool vote = present->file == OCTO_FILE_VOTE;
     struct octo_disk_op op = {
         .kind = (uint8_t)present->operation,
         .file = {.kind = (uint8_t)present->file},
     };
 
-    if (present->operation == OCTO_DISK_WRITE)
-        format_data(wal, &op);
+    if (is_topic(op.file.kind))
+        op.file.number = OCTO_SEGMENT_FIRST;
+    if (present->operation == OCTO_DISK_ALLOCATE)
+        op.length = wal->config.segment_bytes;
+    if (present->operation == OCTO_DISK_WRITE) {
+        op.data = vote ? wal->votes.buffer : wal->boot.identity;
+        op.length = vote ? OCTO_VOTE_SLOTS * wal->config.sector_bytes : wal->config.sector_bytes;
+    }
     return op;
 }
 
@@ -108,7 +113,8 @@ void octo_wal_boot_drive(struct octo_wal *wal, struct octo_step *step)
         octo_step_deadline(step, boot->not_before);
         return;
     }
-    boot->op = octo_wal_submit(wal, step, format_op(wal));
+    const struct octo_disk_op op = format_op(wal);
+    boot->op = octo_step_disk(step, &op);
 }
 
 static enum octo_err format_result(const struct octo_wal *wal, const struct octo_event *event)
@@ -122,12 +128,14 @@ static enum octo_err format_result(const struct octo_wal *wal, const struct octo
     return event->disk.result;
 }
 
-/* The vote is durable in some form and the directory is this node's: the rest needs both. */
-static void scan_start(struct octo_wal *wal)
+/* The directory is this node's. Where a node was ready before, the vote is written once more,
+ * whatever it is; else only when the first marker is durable: such a vote says that there is one.
+ */
+static void opened(struct octo_wal *wal)
 {
-    wal->boot.stage = WAL_BOOT_SCAN;
-    wal->votes.enabled = true; /* writes the vote once more, whatever it is */
-    octo_wal_scan_start(wal);
+    wal->boot.stage = WAL_BOOT_WAIT;
+    wal->stage = OCTO_WAL_WAITING;
+    wal->votes.enabled = wal->boot.in_use;
 }
 
 void octo_wal_boot_completion(struct octo_wal *wal, struct octo_step *step,
@@ -152,7 +160,7 @@ void octo_wal_boot_completion(struct octo_wal *wal, struct octo_step *step,
         const enum octo_err own = octo_wal_votes_read(wal, step, size);
         octo_assert(own == OCTO_ERR_OK);
     }
-    scan_start(wal);
+    opened(wal);
 }
 
 /* ---- The way to READY ---------------------------------------------------------------------- */
@@ -168,27 +176,56 @@ static void identity_read(struct octo_wal *wal)
     }
     wal->boot.identified = err == OCTO_ERR_OK;
     wal->boot.stage = WAL_BOOT_READ_VOTE;
-    octo_wal_reader_start(&wal->readers[0], OCTO_FILE_VOTE, 0, wal->votes.buffer,
-                          OCTO_VOTE_SLOTS * wal->config.sector_bytes);
+    octo_wal_reader_start(&wal->readers[0], (struct octo_file){.kind = OCTO_FILE_VOTE}, 0,
+                          wal->votes.buffer, OCTO_VOTE_SLOTS * wal->config.sector_bytes);
 }
 
 static void vote_read(struct octo_wal *wal, struct octo_step *step)
 {
     const enum octo_err err = octo_wal_votes_read(wal, step, wal->readers[0].have);
-    const bool in_use = octo_wal_votes_newest(wal) >= GENERATION_IN_USE;
 
+    wal->boot.in_use = octo_wal_votes_newest(wal) >= GENERATION_IN_USE;
     if (!wal->boot.identified) {
-        if (!wal->boot.format || in_use)
+        if (!wal->boot.format || wal->boot.in_use)
             octo_wal_fail(wal, OCTO_ERR_UNFORMATTED);
         else
             format_start(wal, FORMAT_ALL);
     } else if (err != OCTO_ERR_OK) {
         octo_wal_fail(wal, err);
-    } else if (!in_use) {
+    } else if (!wal->boot.in_use) {
         format_start(wal, FORMAT_IDENTITY);
     } else {
-        scan_start(wal);
+        opened(wal);
     }
+}
+
+void octo_wal_found(struct octo_wal *wal, struct octo_step *step,
+                    const struct octo_position *snapshot)
+{
+    (void)step;
+    octo_assert(wal->stage == OCTO_WAL_WAITING);
+    wal->stage = OCTO_WAL_RECOVERING;
+    wal->boot.stage = WAL_BOOT_LIST;
+    wal->scan.snapshot = *snapshot;
+    octo_wal_reader_list(&wal->readers[WAL_MAIN], OCTO_FILE_MAIN, wal->scan.buffers[WAL_MAIN],
+                         wal->config.read_bytes);
+    octo_wal_reader_list(&wal->readers[WAL_RECOVERY], OCTO_FILE_RECOVERY,
+                         wal->scan.buffers[WAL_RECOVERY], wal->config.read_bytes);
+}
+
+/* Both lists are here. */
+static void listed(struct octo_wal *wal)
+{
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        if (wal->readers[topic].unreadable)
+            octo_wal_fail(wal, OCTO_ERR_IO);
+    }
+    if (wal->stage != OCTO_WAL_FAILED)
+        octo_wal_segments_listed(wal);
+    if (wal->stage == OCTO_WAL_FAILED)
+        return;
+    wal->boot.stage = WAL_BOOT_SCAN;
+    octo_wal_scan_start(wal);
 }
 
 /* Everything in memory is durable in both topics and marked, term and vote in both copies. */
@@ -199,23 +236,36 @@ static void ready(struct octo_wal *wal)
     wal->stage = OCTO_WAL_READY;
 }
 
+/* One of the first two files could not be read at all. */
+static bool gave_up(struct octo_wal *wal)
+{
+    if (wal->readers[0].unreadable)
+        octo_wal_fail(wal, OCTO_ERR_IO);
+    return wal->readers[0].unreadable;
+}
+
 void octo_wal_boot_advance(struct octo_wal *wal, struct octo_step *step)
 {
     struct wal_boot *boot = &wal->boot;
+    const bool reading = wal->readers[WAL_MAIN].active || wal->readers[WAL_RECOVERY].active;
 
-    octo_assert(wal->stage == OCTO_WAL_RECOVERING);
-    if (boot->stage == WAL_BOOT_READ_IDENTITY && !wal->readers[0].active)
+    if (boot->stage == WAL_BOOT_READ_IDENTITY && !reading && !gave_up(wal))
         identity_read(wal);
-    else if (boot->stage == WAL_BOOT_READ_VOTE && !wal->readers[0].active)
+    else if (boot->stage == WAL_BOOT_READ_VOTE && !reading && !gave_up(wal))
         vote_read(wal, step);
-
-    else if (boot->stage == WAL_BOOT_SCAN && !wal->readers[WAL_MAIN].active &&
-             !wal->readers[WAL_RECOVERY].active && octo_wal_scan_read(wal, step))
+    else if (boot->stage == WAL_BOOT_LIST && !reading)
+        listed(wal);
+    /* With no segment at all there is nothing to read, and no completion to wait for. */
+    if (wal->stage != OCTO_WAL_FAILED && boot->stage == WAL_BOOT_SCAN &&
+        !wal->readers[WAL_MAIN].active && !wal->readers[WAL_RECOVERY].active &&
+        !octo_wal_scan_waits(wal) && octo_wal_scan_read(wal, step))
         boot->stage = WAL_BOOT_TAIL;
-
     if (wal->stage == OCTO_WAL_FAILED)
         return;
-    if (boot->stage == WAL_BOOT_TAIL && octo_wal_flush_settled(wal) &&
-        octo_wal_votes_are_saved(wal))
+    if (boot->stage == WAL_BOOT_TAIL && octo_wal_flush_settled(wal)) {
+        wal->votes.enabled = true;
+        boot->stage = WAL_BOOT_VOTE;
+    }
+    if (boot->stage == WAL_BOOT_VOTE && octo_wal_votes_are_saved(wal))
         ready(wal);
 }

@@ -1,257 +1,270 @@
-/* Group commit: batches, markers and what becomes of them when the disk fails.
+/* Group commit: batches on their way, and what becomes of them when the disk fails.
  *
- * A flush is one batch on its way: the same bytes are written to the same offset of both topics,
- * and when both writes are back, both topics are synced. One flush at a time; what is appended
- * meanwhile waits for the next. A batch is
+ * A batch is written to the same place of both topics. In each topic one sync is under way at a
+ * time, and it covers the batches whose writes had returned when it was submitted (K4). A batch is
+ * done when both topics have it durably and all before it are done: its entries are then *due* a
+ * marker, and the marker that it carried is durable. A new batch is begun while others are on their
+ * way only when their writes have all returned: so at any time one batch is being written while
+ * those before it are being synced, and what is appended meanwhile gathers for the next.
  *
- *     [marker for `due`] [entry] [entry] ... zeros to the next sector
+ *   F1  A marker is never for more than is durable in both topics.
+ *   F2  Records reach the disk in the order of their sequences. An entry gets its sequence when it
+ * is put into a batch, and keeps it wherever that batch is written. F3  A batch begins on a sector
+ * that was never submitted before, in either topic. F4  All batches on their way lie in one
+ * segment.
  *
- * where `due` is the log as of the last record that is durable in both topics: it was noted when
- * that record was put into its batch, for the log in memory may have been truncated since. When the
- * flush is done its entries are due and its marker's are marked, which is what may be acknowledged.
- *
- *   F1  due.sequence <= submitted; a marker is never for more than is durable in both topics.
- *   F2  Records reach the disk in the order of their sequences, without gaps: an entry truncated
- *       before it was put into a batch gives its sequence back, one truncated later keeps it.
- *   F3  A batch begins on a sector that was never submitted before, in either topic.
- *
- * Failures (K8). When any of the four operations fails, the others are waited for (they still use
- * the buffer), and the batch is written again as a whole, to both topics, further on: same records,
- * same sequences, also of entries truncated meanwhile (F2), with checksums for the new offset. What
- * was written before is never counted, whatever becomes of it; a copy of it that can be read later
- * is equal to the new one. The marker in the batch is for older records, so it is true in either
- * copy. */
+ * Failures (K8). When any operation fails, the others are waited for (they still use the buffers);
+ * then every batch that is not done is written again as a whole, to both topics, in order, further
+ * on: same records, same sequences, also of entries truncated meanwhile, with checksums for the new
+ * place. What was written before is never counted, whatever becomes of it; a copy of it that can be
+ * read later is equal to the new one. The marker in a batch is for older records, so it is true in
+ * either copy. */
 #include "kernel/wal/wal_state.h"
 
-static bool work_waits(const struct octo_wal *wal)
+/* The ring has WAL_BATCHES_MAX places, of which the first batches_max are used. */
+static struct wal_batch *batch_at(struct wal_flush *flush, uint32_t number)
 {
-    const struct wal_flush *flush = &wal->flush;
-
-    return flush->due.sequence > flush->marked || wal->tail.sent < wal->tail.used ||
-           flush->submitted_index < wal->log.last;
+    return &flush->batches[(flush->first + number) % flush->places];
 }
 
 bool octo_wal_flush_settled(const struct octo_wal *wal)
 {
-    return wal->flush.stage == WAL_FLUSH_IDLE && !work_waits(wal);
-}
-
-/* ---- Filling a batch ----------------------------------------------------------------------- */
-
-static uint32_t room(const struct octo_wal *wal)
-{
-    return wal->config.flush_bytes_max - wal->flush.used;
-}
-
-static void put(struct octo_wal *wal, const struct octo_record *record)
-{
-    struct wal_flush *flush = &wal->flush;
-
-    octo_assert(octo_record_bytes(record->size) <= room(wal));
-    flush->used += octo_record_encode(flush->buffer + flush->used, record,
-                                      wal_record_seed(wal, flush->append_offset + flush->used));
-}
-
-static void put_marker(struct octo_wal *wal)
-{
-    struct wal_flush *flush = &wal->flush;
-
-    put(wal, &(struct octo_record){
-                 .type = OCTO_RECORD_MARKER,
-                 .sequence = flush->due.sequence,
-                 .index = flush->due.index,
-                 .term = flush->due.term,
-                 .chain = flush->due.chain,
-             });
-    flush->marker = flush->due.sequence;
-}
-
-/* As many of the waiting entries as fit. */
-static uint32_t put_entries(struct octo_wal *wal)
-{
-    struct wal_flush *flush = &wal->flush;
-    struct octo_entry entry;
-    uint32_t count = 0;
-
-    while (octo_log_entry(&wal->log, flush->submitted_index + 1, &entry) &&
-           octo_record_bytes(entry.size) <= room(wal)) {
-        const octo_sequence sequence = octo_log_sequence(&wal->log, entry.index);
-        octo_assert(sequence == flush->submitted + 1); /* F2 */
-        put(wal, &(struct octo_record){
-                     .type = OCTO_RECORD_ENTRY,
-                     .sequence = sequence,
-                     .index = entry.index,
-                     .term = entry.term,
-                     .chain = octo_log_chain(&wal->log, entry.index - 1),
-                     .kind = entry.kind,
-                     .client = entry.client,
-                     .client_sequence = entry.sequence,
-                     .command = entry.command,
-                     .size = entry.size,
-                 });
-        flush->submitted = sequence;
-        flush->submitted_index = entry.index;
-        flush->last = (struct wal_position){sequence, entry.index, entry.term, entry.chain};
-        count++;
-    }
-    return count;
-}
-
-/* As many of the recovered tail's records as fit, verbatim (recovery.c says why). */
-static void put_tail(struct octo_wal *wal)
-{
-    struct wal_flush *flush = &wal->flush;
-    struct wal_tail *tail = &wal->tail;
-    struct octo_record record;
-
-    while (tail->sent < tail->used) {
-        octo_record_view(tail->bytes + tail->sent, &record);
-        if (octo_record_bytes(record.size) > room(wal))
-            break;
-        put(wal, &record);
-        tail->sent += (uint32_t)octo_record_bytes(record.size);
-        const struct octo_entry entry = octo_record_entry(&record);
-        flush->last = (struct wal_position){record.sequence, entry.index, entry.term, entry.chain};
-    }
-}
-
-static void batch_fill(struct octo_wal *wal, struct octo_step *step)
-{
-    struct wal_flush *flush = &wal->flush;
-
-    flush->used = 0;
-    flush->marker = 0;
-    flush->last = (struct wal_position){0};
-    if (flush->due.sequence > flush->marked)
-        put_marker(wal);
-    if (wal->tail.sent < wal->tail.used)
-        put_tail(wal);
-    else if (put_entries(wal) > 1)
-        octo_step_mark(step, OCTO_MARK_GROUP_COMMIT);
-    octo_assert(flush->used > 0);
-    flush->bytes = (uint32_t)octo_align_up(flush->used, wal->config.sector_bytes);
-    octo_assert(flush->bytes <= wal->config.flush_bytes_max);
-    memset(flush->buffer + flush->used, 0, flush->bytes - flush->used);
-    flush->stage = WAL_FLUSH_WRITE;
-    flush->not_before = step->now;
-}
-
-/* The batch in the buffer goes to another offset than it was filled for. */
-static void batch_move(struct octo_wal *wal)
-{
-    struct wal_flush *flush = &wal->flush;
-
-    for (uint32_t at = 0; at < flush->used;) {
-        struct octo_record record;
-        octo_record_view(flush->buffer + at, &record);
-        octo_record_stamp(flush->buffer + at, wal_record_seed(wal, flush->append_offset + at));
-        at += (uint32_t)octo_record_bytes(record.size);
-    }
+    return wal->flush.count == 0 && !octo_wal_fill_waits(wal);
 }
 
 /* ---- Disk operations ----------------------------------------------------------------------- */
 
-static void submit(struct octo_wal *wal, struct octo_step *step, enum octo_disk_kind kind)
+static void batch_write(struct octo_wal *wal, struct octo_step *step, struct wal_batch *batch)
+{
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        const struct octo_disk_op op = {
+            .kind = OCTO_DISK_WRITE,
+            .file = wal_topic_file(topic, wal_segment_current(wal)->number),
+            .offset = (uint32_t)batch->place,
+            .length = batch->bytes,
+            .data = batch->buffer,
+        };
+        batch->ops[topic] = octo_step_disk(step, &op);
+    }
+    batch->stage = WAL_BATCH_WRITING;
+}
+
+/* Writes what is filled; false if some of it has to wait. */
+static bool batches_write(struct octo_wal *wal, struct octo_step *step)
+{
+    struct wal_flush *flush = &wal->flush;
+
+    for (uint32_t i = 0; i < flush->count; i++) {
+        struct wal_batch *batch = batch_at(flush, i);
+        if (batch->stage != WAL_BATCH_FILLED)
+            continue;
+        if (step->now < flush->not_before) {
+            octo_step_deadline(step, flush->not_before);
+            return false;
+        }
+        if (!batch->placed && !octo_wal_fill_move(wal, step, batch, i == 0))
+            return false;
+        batch_write(wal, step, batch);
+    }
+    return true;
+}
+
+/* The batches that a sync of the topic, submitted now, would cover and that need one. */
+static uint32_t cover_of(struct wal_flush *flush, uint32_t topic)
+{
+    uint32_t cover = 0;
+
+    for (uint32_t i = 0; i < flush->count; i++) {
+        const struct wal_batch *batch = batch_at(flush, i);
+        if ((batch->written & ~batch->synced & 1u << topic) != 0)
+            cover |= 1u << (flush->first + i) % flush->places;
+    }
+    return cover;
+}
+
+static void topics_sync(struct octo_wal *wal, struct octo_step *step)
 {
     struct wal_flush *flush = &wal->flush;
 
     for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
-        struct octo_disk_op op = {
-            .kind = (uint8_t)kind,
-            .file = {.kind = (uint8_t)wal_topic_file(topic)},
+        struct wal_sync *sync = &flush->syncs[topic];
+        if (sync->op != 0)
+            continue;
+        sync->cover = cover_of(flush, topic);
+        if (sync->cover == 0)
+            continue;
+        const struct octo_disk_op op = {
+            .kind = OCTO_DISK_SYNC,
+            .file = wal_topic_file(topic, wal_segment_current(wal)->number),
         };
-        if (kind == OCTO_DISK_WRITE) {
-            op.offset = flush->append_offset;
-            op.length = flush->bytes;
-            op.data = flush->buffer;
-        }
-        flush->ops[topic] = octo_wal_submit(wal, step, op);
+        sync->op = octo_step_disk(step, &op);
     }
-    flush->failed = false;
+}
+
+/* Whether every batch's writes have returned: another may be begun. */
+static bool all_written(struct wal_flush *flush)
+{
+    for (uint32_t i = 0; i < flush->count; i++) {
+        if (batch_at(flush, i)->written != WAL_BOTH)
+            return false;
+    }
+    return true;
 }
 
 void octo_wal_flush_drive(struct octo_wal *wal, struct octo_step *step)
 {
     struct wal_flush *flush = &wal->flush;
 
-    if (flush->stage == WAL_FLUSH_IDLE && work_waits(wal))
-        batch_fill(wal, step);
-    if (flush->stage == WAL_FLUSH_WRITE) {
-        if (step->now < flush->not_before) {
-            octo_step_deadline(step, flush->not_before);
-            return;
-        }
-        submit(wal, step, OCTO_DISK_WRITE);
-        flush->append_offset += flush->bytes; /* F3, whatever becomes of the write */
-        flush->stage = WAL_FLUSH_WRITING;
-    } else if (flush->stage == WAL_FLUSH_SYNC) {
-        submit(wal, step, OCTO_DISK_SYNC);
-        flush->stage = WAL_FLUSH_SYNCING;
+    if (flush->failed)
+        return;
+    if (flush->count < flush->places && octo_wal_fill_waits(wal) && all_written(flush) &&
+        octo_wal_fill(wal, step, batch_at(flush, flush->count))) {
+        if (flush->count > 0)
+            octo_step_mark(step, OCTO_MARK_PIPELINED);
+        flush->count++;
     }
+    (void)batches_write(wal, step);
+    topics_sync(wal, step);
 }
 
-static void flush_failed(struct octo_wal *wal, struct octo_step *step)
-{
-    octo_step_mark(step, OCTO_MARK_FLUSH_FAILED);
-    batch_move(wal);
-    wal->flush.stage = WAL_FLUSH_WRITE;
-    wal->flush.not_before = step->now + wal->config.disk_retry_ns;
-}
+/* ---- Completions ----------------------------------------------------------------------------- */
 
 /* Moves `durable` up to what is marked. Sequences ascend with the index, so an entry that replaced
- * one of this flush has a higher one and stops the loop, whatever its index. */
+ * one of a batch has a higher one, or none yet, and stops the loop, whatever its index. */
 static void durable_advance(struct octo_wal *wal)
 {
     struct wal_flush *flush = &wal->flush;
+    const octo_sequence most = wal->config.marker_lazy ? flush->due.sequence : flush->marked;
 
-    while (flush->durable < wal->log.last &&
-           octo_log_sequence(&wal->log, flush->durable + 1) <= flush->marked)
+    while (flush->durable < flush->submitted_index &&
+           octo_log_sequence(&wal->log, flush->durable + 1) <= most)
         flush->durable++;
 }
 
-/* Both topics hold the batch durably. */
-static void flush_done(struct octo_wal *wal, struct octo_step *step)
+static void batch_done(struct octo_wal *wal, struct octo_step *step, const struct wal_batch *batch)
 {
     struct wal_flush *flush = &wal->flush;
-    const struct wal_position *last = &flush->last;
+    const struct wal_mark *last = &batch->last;
 
-    flush->stage = WAL_FLUSH_IDLE;
-    if (last->sequence != 0) {
+    if (last->sequence > flush->due.sequence)
         flush->due = *last;
-        if (wal->stage == OCTO_WAL_READY &&
-            (last->index > wal->log.last ||
-             octo_log_sequence(&wal->log, last->index) != last->sequence))
-            octo_step_mark(step, OCTO_MARK_STALE_COMPLETION);
+    if (last->sequence != 0 && wal->stage == OCTO_WAL_READY &&
+        last->at.index > wal->log.base.index &&
+        (!octo_log_has(&wal->log, last->at.index) ||
+         octo_log_sequence(&wal->log, last->at.index) != last->sequence))
+        octo_step_mark(step, OCTO_MARK_STALE_COMPLETION);
+    if (batch->has_marker) {
+        octo_assert(batch->marker >= flush->marked);
+        flush->marked = batch->marker;
+        flush->marked_in = (uint32_t)(batch->place >> 32);
+        if (wal->floor.index != 0 && batch->floor.index == 0) { /* and it says so for good */
+            octo_step_mark(step, OCTO_MARK_RECOVERED);
+            octo_step_trace(step, OCTO_TRACE_RECOVERED, wal->log.last,
+                            octo_log_term(&wal->log, wal->log.last), 0, 0);
+            wal->floor = (struct octo_position){0};
+        }
     }
-    if (flush->marker != 0) {
-        octo_assert(flush->marker > flush->marked);
-        flush->marked = flush->marker;
-        durable_advance(wal);
+    durable_advance(wal);
+}
+
+static void done_take(struct octo_wal *wal, struct octo_step *step)
+{
+    struct wal_flush *flush = &wal->flush;
+
+    while (flush->count > 0 && batch_at(flush, 0)->synced == WAL_BOTH) {
+        const struct wal_batch *batch = batch_at(flush, 0);
+        flush->first = (flush->first + 1) % flush->places;
+        flush->count--;
+        batch_done(wal, step, batch);
     }
 }
 
-void octo_wal_flush_completion(struct octo_wal *wal, struct octo_step *step, uint32_t topic,
+static bool idle(struct wal_flush *flush)
+{
+    for (uint32_t i = 0; i < flush->count; i++) {
+        const struct wal_batch *batch = batch_at(flush, i);
+        if (batch->ops[WAL_MAIN] != 0 || batch->ops[WAL_RECOVERY] != 0)
+            return false;
+    }
+    return flush->syncs[WAL_MAIN].op == 0 && flush->syncs[WAL_RECOVERY].op == 0;
+}
+
+static void all_again(struct octo_wal *wal, struct octo_step *step)
+{
+    struct wal_flush *flush = &wal->flush;
+
+    octo_step_mark(step, OCTO_MARK_FLUSH_FAILED);
+    flush->failed = false;
+    flush->not_before = step->now + wal->config.disk_retry_ns;
+    for (uint32_t i = 0; i < flush->count; i++) {
+        struct wal_batch *batch = batch_at(flush, i);
+        batch->stage = WAL_BATCH_FILLED;
+        batch->placed = false;
+        batch->written = 0;
+        batch->synced = 0;
+    }
+}
+
+static void operation_over(struct octo_wal *wal, struct octo_step *step, enum octo_err err,
+                           enum octo_disk_kind operation, uint32_t topic)
+{
+    struct wal_flush *flush = &wal->flush;
+
+    if (err != OCTO_ERR_OK) {
+        flush->failed = true;
+        octo_wal_refused(step, err, operation, (enum octo_file_kind)wal_topic_file(topic, 0).kind);
+    }
+    if (!flush->failed)
+        done_take(wal, step);
+    else if (idle(flush))
+        all_again(wal, step);
+}
+
+static void write_over(struct octo_wal *wal, struct octo_step *step, struct wal_batch *batch,
+                       uint32_t topic, const struct octo_event *event)
+{
+    const enum octo_err err = octo_wal_result(event, batch->bytes);
+
+    batch->ops[topic] = 0;
+    if (err == OCTO_ERR_OK)
+        batch->written |= (uint8_t)(1u << topic);
+    operation_over(wal, step, err, OCTO_DISK_WRITE, topic);
+}
+
+static void sync_over(struct octo_wal *wal, struct octo_step *step, uint32_t topic,
+                      const struct octo_event *event)
+{
+    struct wal_flush *flush = &wal->flush;
+    struct wal_sync *sync = &flush->syncs[topic];
+
+    sync->op = 0;
+    for (uint32_t i = 0; i < WAL_BATCHES_MAX && event->disk.result == OCTO_ERR_OK; i++) {
+        if ((sync->cover & 1u << i) != 0)
+            flush->batches[i].synced |= (uint8_t)(1u << topic);
+    }
+    operation_over(wal, step, event->disk.result, OCTO_DISK_SYNC, topic);
+}
+
+bool octo_wal_flush_completion(struct octo_wal *wal, struct octo_step *step,
                                const struct octo_event *event)
 {
     struct wal_flush *flush = &wal->flush;
-    const bool writing = flush->stage == WAL_FLUSH_WRITING;
-    const enum octo_err err = writing ? octo_wal_result(event, flush->bytes) : event->disk.result;
+    const uint64_t id = event->disk.id;
 
-    octo_assert(writing || flush->stage == WAL_FLUSH_SYNCING);
-    flush->ops[topic] = 0;
-    if (err != OCTO_ERR_OK) {
-        flush->failed = true;
-        octo_wal_refused(step, err, writing ? OCTO_DISK_WRITE : OCTO_DISK_SYNC,
-                         wal_topic_file(topic));
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        if (id == flush->syncs[topic].op) {
+            sync_over(wal, step, topic, event);
+            return true;
+        }
+        for (uint32_t i = 0; i < flush->count; i++) {
+            struct wal_batch *batch = batch_at(flush, i);
+            if (id == batch->ops[topic]) {
+                write_over(wal, step, batch, topic, event);
+                return true;
+            }
+        }
     }
-    if (flush->ops[topic ^ 1u] != 0)
-        return;
-    if (flush->failed)
-        flush_failed(wal, step);
-    else if (writing)
-        flush->stage = WAL_FLUSH_SYNC;
-    else
-        flush_done(wal, step);
+    return false;
 }
 
 /* ---- Truncation and invariants ------------------------------------------------------------- */
@@ -270,13 +283,13 @@ void octo_wal_flush_check(const struct octo_wal *wal)
     const struct wal_flush *flush = &wal->flush;
     const struct octo_log *log = &wal->log;
 
+    octo_assert(flush->count <= flush->places);
+    octo_assert(log->base.index <= flush->durable);
     octo_assert(flush->durable <= flush->submitted_index);
     octo_assert(flush->submitted_index <= log->last);
     octo_assert(octo_log_sequence(log, flush->submitted_index) <= flush->submitted);
-    octo_assert(octo_log_sequence(log, flush->durable) <= flush->marked);
+    octo_assert(wal->config.marker_lazy || octo_log_sequence(log, flush->durable) <= flush->marked);
     octo_assert(flush->marked <= flush->due.sequence);
     octo_assert(flush->due.sequence <= flush->submitted); /* F1 */
     octo_assert(flush->append_offset % wal->config.sector_bytes == 0);
-    if (flush->submitted_index < log->last) /* F2 */
-        octo_assert(octo_log_sequence(log, flush->submitted_index + 1) == flush->submitted + 1);
 }

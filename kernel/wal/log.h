@@ -1,6 +1,9 @@
-/* The log in memory: entries 1 .. last, their payload bytes, and the physical sequence of each.
+/* The log in memory: entries base + 1 .. last, their payload bytes, and the physical sequence of
+ * each.
  *
- * Private to kernel/. Capacity is the configuration's; nothing is cleared at init.
+ * Private to kernel/. Two rings, one of slots and one of payload bytes: dropping entries at either
+ * end moves nothing. A command is never split over the end of the bytes. Capacity is the
+ * configuration's; nothing is cleared at init.
  */
 #ifndef OCTO_KERNEL_WAL_LOG_H
 #define OCTO_KERNEL_WAL_LOG_H
@@ -9,24 +12,32 @@
 #include "kernel/memory.h"
 #include "kernel/node.h"
 
+/* A place in a log: its last index, the term there, and the chain, which stands for all before it.
+ */
+struct octo_position {
+    octo_index index; /* 0: before the first entry; term and chain are 0 then */
+    octo_term term;
+    uint64_t chain;
+};
+
 struct octo_log_slot {
     octo_term term;
     uint64_t chain;
-    octo_sequence sequence; /* of the record that holds it on disk */
+    octo_sequence sequence; /* of the record that holds it on disk; 0: it has none yet */
     octo_client_id client;
     uint64_t client_sequence;
-    uint32_t offset; /* of the command in bytes[] */
+    uint64_t offset; /* of the command in the stream of bytes: bytes[offset % bytes_max] */
     uint32_t size;
     uint32_t kind;
-    uint32_t one_topic; /* 1: recovery has found its record in one topic only */
 };
 
 struct octo_log {
-    octo_index last; /* 0: empty */
+    struct octo_position base; /* of what was dropped at the front */
+    octo_index last;           /* equal to base.index: empty */
     uint32_t entries_max;
     uint32_t bytes_max;
-    uint32_t bytes_used;
-    struct octo_log_slot *slots; /* slots[index - 1] */
+    uint64_t bytes_end;          /* in the stream: where the next command goes, if it fits there */
+    struct octo_log_slot *slots; /* slots[index % entries_max] */
     uint8_t *bytes;
 };
 
@@ -39,15 +50,37 @@ void octo_log_init(struct octo_log *log, const struct octo_config *config,
 enum octo_err octo_log_append(struct octo_log *log, const struct octo_entry *entry,
                               octo_sequence sequence) OCTO_MUST_USE;
 
-/* octo_log_truncate removes the entries from `from` on (1 .. last + 1). */
+/* octo_log_fits says whether octo_log_append would succeed after octo_log_truncate(entry->index).
+ * entry->index is base + 1 .. last + 1. */
+bool octo_log_fits(const struct octo_log *log, const struct octo_entry *entry);
+
+/* octo_log_truncate removes the entries from `from` on (base + 1 .. last + 1). */
 void octo_log_truncate(struct octo_log *log, octo_index from);
 
-/* octo_log_term and octo_log_chain: 0 at index 0. index is at most last. */
+/* octo_log_compact removes the entries up to index (base .. last). */
+void octo_log_compact(struct octo_log *log, octo_index index);
+
+/* octo_log_reset empties the log: it goes on after base. */
+void octo_log_reset(struct octo_log *log, const struct octo_position *base);
+
+/* octo_log_has: whether term, chain and sequence of index are known: base .. last. */
+static inline bool octo_log_has(const struct octo_log *log, octo_index index)
+{
+    return index >= log->base.index && index <= log->last;
+}
+
+/* octo_log_term, octo_log_chain, octo_log_sequence of an index that the log has (asserted). The
+ * base has no sequence: 0. */
 octo_term octo_log_term(const struct octo_log *log, octo_index index);
 uint64_t octo_log_chain(const struct octo_log *log, octo_index index);
 octo_sequence octo_log_sequence(const struct octo_log *log, octo_index index);
+void octo_log_sequence_set(struct octo_log *log, octo_index index, octo_sequence sequence);
 
-/* octo_log_entry fills entry; the command points into the log until it is truncated. */
+/* octo_log_position is the place at an index that the log has. */
+struct octo_position octo_log_position(const struct octo_log *log, octo_index index);
+
+/* octo_log_entry fills entry, or returns false: at or below the base, above the end. The command
+ * points into the log until it is truncated or compacted. */
 bool octo_log_entry(const struct octo_log *log, octo_index index, struct octo_entry *entry);
 
 #endif

@@ -5,16 +5,16 @@
  */
 #include "kernel/wal/wal_state.h"
 
-#define READ_FAILURES_MAX 100u /* in a row: then the disk is given up */
+#define READ_FAILURES_MAX 100u /* in a row: then the disk is given up there */
 
-void octo_wal_reader_start(struct wal_reader *reader, enum octo_file_kind file, uint64_t offset,
+void octo_wal_reader_start(struct wal_reader *reader, struct octo_file file, uint64_t offset,
                            uint8_t *buffer, uint32_t want)
 {
     octo_assert(!reader->active);
     octo_assert(reader->op == 0);
     octo_assert(want > 0);
     *reader = (struct wal_reader){
-        .file = (uint8_t)file,
+        .file = file,
         .active = true,
         .want = want,
         .offset = offset,
@@ -22,7 +22,14 @@ void octo_wal_reader_start(struct wal_reader *reader, enum octo_file_kind file, 
     };
 }
 
-void octo_wal_reader_drive(struct octo_wal *wal, struct octo_step *step, struct wal_reader *reader)
+void octo_wal_reader_list(struct wal_reader *reader, enum octo_file_kind kind, uint8_t *buffer,
+                          uint32_t want)
+{
+    octo_wal_reader_start(reader, (struct octo_file){.kind = (uint8_t)kind}, 0, buffer, want);
+    reader->list = true;
+}
+
+void octo_wal_reader_drive(struct octo_step *step, struct wal_reader *reader)
 {
     if (!reader->active || reader->op != 0)
         return;
@@ -30,28 +37,30 @@ void octo_wal_reader_drive(struct octo_wal *wal, struct octo_step *step, struct 
         octo_step_deadline(step, reader->retry_at);
         return;
     }
-    reader->op = octo_wal_submit(wal, step,
-                                 (struct octo_disk_op){
-                                     .kind = OCTO_DISK_READ,
-                                     .file = {.kind = reader->file},
-                                     .offset = reader->offset + reader->have,
-                                     .length = reader->want - reader->have,
-                                 });
+    const struct octo_disk_op op = {
+        .kind = reader->list ? OCTO_DISK_LIST : OCTO_DISK_READ,
+        .file = reader->file,
+        .offset = reader->offset + reader->have,
+        .length = reader->want - reader->have,
+    };
+    reader->op = octo_step_disk(step, &op);
 }
 
-static void read_failed(struct octo_wal *wal, struct octo_step *step, struct wal_reader *reader,
-                        enum octo_err err)
+static void read_failed(struct octo_step *step, struct wal_reader *reader, enum octo_err err)
 {
     octo_step_mark(step, OCTO_MARK_READ_FAILED);
-    octo_wal_refused(step, err, OCTO_DISK_READ, (enum octo_file_kind)reader->file);
-    reader->retry_at = step->now + wal->config.disk_retry_ns;
+    octo_wal_refused(step, err, reader->list ? OCTO_DISK_LIST : OCTO_DISK_READ,
+                     (enum octo_file_kind)reader->file.kind);
+    reader->retry_at = step->now + step->config->disk_retry_ns;
     reader->failures++;
-    if (reader->failures == READ_FAILURES_MAX)
-        octo_wal_fail(wal, OCTO_ERR_IO);
+    if (reader->failures == READ_FAILURES_MAX) {
+        reader->unreadable = true;
+        reader->active = false;
+    }
 }
 
-void octo_wal_reader_completion(struct octo_wal *wal, struct octo_step *step,
-                                struct wal_reader *reader, const struct octo_event *event)
+void octo_wal_reader_completion(struct octo_step *step, struct wal_reader *reader,
+                                const struct octo_event *event)
 {
     const enum octo_err err = event->disk.result;
 
@@ -64,7 +73,7 @@ void octo_wal_reader_completion(struct octo_wal *wal, struct octo_step *step,
         return;
     }
     if (err != OCTO_ERR_OK) {
-        read_failed(wal, step, reader, err);
+        read_failed(step, reader, err);
         return;
     }
     const uint32_t room = reader->want - reader->have;
@@ -73,6 +82,6 @@ void octo_wal_reader_completion(struct octo_wal *wal, struct octo_step *step,
         memcpy(reader->buffer + reader->have, event->disk.data, length);
     reader->have += length;
     reader->failures = 0;
-    reader->ended = length == 0;
+    reader->ended = length == 0 || reader->list;
     reader->active = !reader->ended && reader->have < reader->want;
 }

@@ -34,7 +34,7 @@ uint32_t octo_record_encode(uint8_t *at, const struct octo_record *record, uint6
     const uint32_t size = record->size;
     const uint32_t bytes = (uint32_t)octo_record_bytes(size);
 
-    octo_assert(record->type == OCTO_RECORD_ENTRY || record->type == OCTO_RECORD_MARKER);
+    octo_assert(record->type >= OCTO_RECORD_ENTRY && record->type <= OCTO_RECORD_CUT);
     octo_assert(record->type == OCTO_RECORD_ENTRY || size == 0);
     octo_put_u32(at + AT_MAGIC, OCTO_RECORD_MAGIC);
     at[AT_VERSION] = OCTO_RECORD_VERSION;
@@ -84,10 +84,10 @@ static bool fields_ok(const uint8_t *at)
 
     if (at[AT_ZERO] != 0 || octo_get_u32(at + AT_ZERO_TOO) != 0)
         return false;
-    if (at[AT_TYPE] == OCTO_RECORD_MARKER)
-        return at[AT_KIND] == 0 && size == 0;
-    if (at[AT_TYPE] != OCTO_RECORD_ENTRY)
+    if (at[AT_TYPE] < OCTO_RECORD_ENTRY || at[AT_TYPE] > OCTO_RECORD_CUT)
         return false;
+    if (at[AT_TYPE] != OCTO_RECORD_ENTRY)
+        return at[AT_KIND] == 0 && size == 0;
     if (at[AT_KIND] == OCTO_ENTRY_NOOP)
         return size == 0;
     return at[AT_KIND] == OCTO_ENTRY_COMMAND;

@@ -1,7 +1,8 @@
 /* One record of a log topic, to and from bytes. The byte table is in docs/formats.md.
  *
- * Private to kernel/wal/. `seed` is always octo_format_seed of the record's first byte: the same
- * bytes do not verify at another offset, in another node's file or in another cluster's.
+ * Private to kernel/wal/. `seed` is always octo_format_seed of the record's place: the same
+ * bytes do not verify at another offset, in another segment, in another node's file or in another
+ * cluster's.
  */
 #ifndef OCTO_KERNEL_WAL_RECORD_H
 #define OCTO_KERNEL_WAL_RECORD_H
@@ -10,15 +11,16 @@
 #include "kernel/node.h"
 
 struct octo_record {
-    uint8_t type;           /* OCTO_RECORD_ENTRY or OCTO_RECORD_MARKER */
-    octo_sequence sequence; /* an entry's own; the last one that a marker covers */
+    uint8_t type;           /* OCTO_RECORD_ENTRY, _MARKER, _BASE or _CUT */
+    octo_sequence sequence; /* an entry's or base's own; the last one that a marker covers or a cut
+                               leaves */
     octo_index index;
     octo_term term;
-    uint64_t chain; /* entry: of its predecessor; marker: at its index */
+    uint64_t chain;           /* entry: of its predecessor; else: at its index */
+    octo_client_id client;    /* marker: the floor's term */
+    uint64_t client_sequence; /* marker: the floor's index */
     /* Entries only. */
     enum octo_entry_kind kind;
-    octo_client_id client;
-    uint64_t client_sequence;
     const uint8_t *command;
     uint32_t size; /* bytes of the command */
 };

@@ -202,7 +202,7 @@ static void submit(struct octo_wal *wal, struct octo_step *step)
         op.length = wal->config.sector_bytes;
         op.data = votes->buffer;
     }
-    votes->op = octo_wal_submit(wal, step, op);
+    votes->op = octo_step_disk(step, &op);
 }
 
 void octo_wal_votes_drive(struct octo_wal *wal, struct octo_step *step)

@@ -3,8 +3,11 @@
  *     wal.c       the calls of wal.h: append, vote, completion, check
  *     boot.c      identity, formatting, the order of recovery up to READY
  *     reader.c    reads that come back short or fail
- *     recovery.c  the scan of the two topics
- *     flush.c     group commit: batches, markers, retries
+ *     scan.c      the two topics, window by window: records, damage, repair
+ *     recovery.c  from records to the log in memory; what was lost
+ *     segments.c  the files of the topics: prepared ahead, recycled, removed
+ *     flush.c     group commit: batches on their way, markers, retries
+ *     fill.c      what goes into a batch
  *     vote.c      term and vote
  *     identity.c  the identity's bytes
  *     record.c    one record's bytes
@@ -23,21 +26,26 @@
 
 enum { WAL_MAIN = 0, WAL_RECOVERY = 1, WAL_TOPICS = 2 };
 
+#define WAL_BOTH        (1u << WAL_MAIN | 1u << WAL_RECOVERY)
+#define WAL_BATCHES_MAX 8u
+#define WAL_CUTS_MAX    8u
+#define WAL_SPARES      3u /* segments kept prepared; entries leave the last one alone */
+
 /* The log as of a sequence: what a marker says. Sequence 0: before the first record. */
-struct wal_position {
+struct wal_mark {
     octo_sequence sequence;
-    octo_index index;
-    octo_term term;
-    uint64_t chain;
+    struct octo_position at;
 };
 
 /* ---- Reading (reader.c) -------------------------------------------------------------------- */
 
 struct wal_reader {
-    uint8_t file; /* enum octo_file_kind */
-    bool active;  /* bytes are still missing */
-    bool ended;   /* the file ends at offset + have */
-    bool missing; /* there is no such file */
+    struct octo_file file;
+    bool active;     /* bytes are still missing */
+    bool ended;      /* the file ends at offset + have */
+    bool missing;    /* there is no such file */
+    bool unreadable; /* given up: the disk fails there again and again */
+    bool list;       /* LIST instead of READ */
     uint32_t want;
     uint32_t have;
     uint32_t failures; /* in a row */
@@ -47,55 +55,149 @@ struct wal_reader {
     uint8_t *buffer; /* the reader's owner gives it: want bytes */
 };
 
-/* ---- Recovery (recovery.c) ----------------------------------------------------------------- */
+/* ---- Segments (segments.c) ----------------------------------------------------------------- */
 
-/* The accepted records above the newest marker, verbatim: they are written again before READY. */
-struct wal_tail {
-    uint8_t *bytes; /* room for tail_room_bytes */
-    uint32_t used;
-    uint32_t sent;         /* handed to a flush; after the scan */
-    octo_sequence dropped; /* last one that there was no room for; 0 if none */
+struct wal_segment {
+    uint32_t number;
+    uint32_t bytes;         /* of its files: where the shorter one ends */
+    uint32_t topics;        /* at boot: in which of them there is a file, 1u << WAL_MAIN ... */
+    octo_sequence sequence; /* no record in it or before has a higher one; set when it is left */
+};
+
+enum wal_prepare_mode {
+    WAL_PREPARE_NONE = 0,
+    WAL_PREPARE_FRESH = 1,   /* a new file */
+    WAL_PREPARE_RECYCLE = 2, /* an old segment's file under a new name */
+    WAL_PREPARE_AGAIN = 3,   /* after a failure: whatever stands there goes, durably or not */
+    WAL_PREPARE_EXTEND = 4,  /* the first spare is too short for a batch */
+    WAL_PREPARE_REMOVE = 5,  /* an old segment goes */
+};
+
+/* One segment at a time is prepared or removed, one operation at a time. */
+struct wal_prepare {
+    uint8_t mode; /* enum wal_prepare_mode */
+    uint8_t step;
+    uint32_t number;
+    uint32_t from; /* RECYCLE: the old number */
+    uint32_t bytes;
+    uint64_t op;
+    octo_time_ns not_before;
+};
+
+struct wal_segments {
+    struct wal_segment *items; /* segments_max: live ones, rising; the last of them is written to */
+    uint32_t live;
+    uint32_t count; /* live ones, then the spares */
+    uint32_t *old;  /* segments_max: numbers of files that nothing needs any more */
+    uint32_t old_count;
+    uint32_t next_number;
+    uint32_t need_bytes; /* a batch waits for a segment that is this long; 0: none does */
+    bool no_space;       /* the last attempt to prepare one found none */
+    struct wal_prepare prepare;
+};
+
+/* ---- Recovery (scan.c, recovery.c) --------------------------------------------------------- */
+
+struct wal_cut {
+    uint64_t place;
+    octo_sequence sequence;
+};
+
+/* Sectors that one topic lacks and the other has are written over from the scan's buffers. */
+struct wal_repair {
+    bool busy;
+    uint32_t topic;
+    uint32_t sector; /* of the window: where to go on looking */
+    uint32_t count;  /* sectors being written */
+    uint64_t op;
+    uint32_t touched;     /* topics that wait for a sync of this segment */
+    uint32_t topics_made; /* topics in which the present segment's file was made anew */
+    uint32_t failures;    /* in this segment */
 };
 
 struct wal_scan {
     uint8_t *buffers[WAL_TOPICS]; /* read_bytes each: the same range of both topics */
-    uint64_t ends[WAL_TOPICS];    /* bytes in the file; OCTO_NEVER while unknown */
-    uint64_t base;                /* file offset of the buffers, a multiple of the sector */
-    uint64_t at;                  /* file offset of what is looked at next */
-    octo_sequence accepted;       /* the last one */
-    struct wal_position marker;   /* the newest */
-    uint32_t marker_topics;       /* where it stands: 1u << WAL_MAIN | 1u << WAL_RECOVERY */
-    bool one_topic;               /* some record was accepted from one topic only */
-    bool torn;                    /* damage after the last accepted record */
-    bool contradiction;           /* a marker disagrees with the records that it covers */
+    uint8_t *lacking;          /* a byte for each sector of a window: topics that lack a record */
+    uint32_t segment;          /* position in wal_segments.items */
+    uint64_t ends[WAL_TOPICS]; /* bytes in the file; OCTO_NEVER while unknown */
+    uint64_t base;             /* file offset of the buffers, a multiple of the sector */
+    uint64_t at;               /* file offset of what is looked at next */
+    uint64_t window_at;        /* where looking began in this window */
+    uint8_t window_lacking;    /* of its first sector, from the window before */
+    bool suspicious;           /* something in this window is damaged or looks like it */
+    bool again;                /* it has been read a second time */
+    bool window_over;          /* its records are taken; what it repairs may be under way */
+
+    struct octo_position snapshot; /* where the log begins */
+    octo_sequence accepted;        /* the highest one */
+    uint64_t accepted_place;       /* of its record */
+    octo_sequence base_sequence; /* of the last base record that was taken, or entry at or below the
+                                    base; 0 if none */
+    bool marked;                 /* a marker was found */
+    struct wal_mark marker;      /* the one that counts */
+    struct octo_position floor;  /* that it carries; index 0: none */
+    uint32_t marker_topics;      /* where it stands */
+    uint32_t used_segment;       /* the last one with a record */
+    uint64_t used_end;           /* where its last record ends */
+    bool used;                   /* any record was found */
+    bool unfounded;              /* the log went on from a snapshot that is not there */
+    bool torn;                   /* damage after the last accepted record */
+    bool rescan;                 /* a cut contradicts what was accepted: start again */
+    struct wal_cut cuts[WAL_CUTS_MAX];
+    uint32_t cut_count;
+    struct wal_repair repair;
 };
 
-/* ---- Writing the log (flush.c) ------------------------------------------------------------- */
+/* ---- Writing the log (flush.c, fill.c) ----------------------------------------------------- */
 
-enum wal_flush_stage {
-    WAL_FLUSH_IDLE = 0,
-    WAL_FLUSH_WRITE = 1, /* a batch is in the buffer; its writes leave at not_before */
-    WAL_FLUSH_WRITING = 2,
-    WAL_FLUSH_SYNC = 3,
-    WAL_FLUSH_SYNCING = 4,
+enum wal_batch_stage {
+    WAL_BATCH_FILLED = 1, /* waits to be written, at not_before */
+    WAL_BATCH_WRITING = 2,
+};
+
+struct wal_batch {
+    uint8_t stage;   /* enum wal_batch_stage */
+    bool placed;     /* its checksums are for `place`, which is its own */
+    uint8_t written; /* topics whose write has returned */
+    uint8_t synced;  /* topics in which a sync has covered that */
+    bool has_marker;
+    uint32_t used;  /* bytes of records in the buffer */
+    uint32_t bytes; /* used, rounded up to a sector */
+    uint64_t place; /* that its checksums are for */
+    uint64_t ops[WAL_TOPICS];
+    uint8_t *buffer;            /* flush_bytes_max; unchanged while writes are outstanding */
+    octo_sequence marker;       /* covered by the batch's marker */
+    struct octo_position floor; /* that the marker carries */
+    struct wal_mark last;       /* of the batch's last entry or base; sequence 0 if it has none */
+};
+
+struct wal_sync {
+    uint64_t op;    /* outstanding, 0 if none */
+    uint32_t cover; /* batches (1u << place in the ring) whose writes had returned by then */
 };
 
 struct wal_flush {
-    uint8_t stage;            /* enum wal_flush_stage */
-    bool failed;              /* an operation of this flush did; the others are waited for */
-    uint32_t used;            /* bytes of records in the buffer */
-    uint32_t bytes;           /* the batch: used, rounded up to a sector */
-    uint64_t ops[WAL_TOPICS]; /* outstanding, 0 if none */
-    octo_time_ns not_before;
-    uint8_t *buffer;            /* flush_bytes_max; unchanged while writes are outstanding */
-    octo_sequence marker;       /* covered by the batch's marker, 0 if it has none */
-    struct wal_position last;   /* of the batch's last entry record; sequence 0 if it has none */
-    uint64_t append_offset;     /* of the next batch: past everything ever submitted */
-    octo_sequence submitted;    /* last one ever put into a batch */
-    octo_index submitted_index; /* last index of the log in memory with such a sequence */
-    struct wal_position due;    /* durable in both topics */
-    octo_sequence marked;       /* and covered by a marker that is, too, as far as is known */
-    octo_index durable;         /* last index of the log in memory with a sequence <= marked */
+    struct wal_batch batches[WAL_BATCHES_MAX]; /* a ring */
+    uint32_t places;                           /* batches_max of the configuration */
+    uint32_t first;
+    uint32_t count;
+    struct wal_sync syncs[WAL_TOPICS];
+    bool failed; /* an operation did; the others are waited for, then all is written anew */
+    octo_time_ns not_before; /* for what is written anew */
+
+    uint32_t append_offset;       /* in the last live segment: past everything ever submitted */
+    octo_sequence submitted;      /* highest one ever given out */
+    octo_index submitted_index;   /* last index of the log in memory that was put into a batch */
+    struct wal_mark due;          /* durable in both topics */
+    bool marker_sent;             /* some marker was put into a batch since the boot */
+    octo_sequence marker_last;    /* the newest of those */
+    octo_sequence marked;         /* covered by a marker that is durable in both topics */
+    uint32_t marked_in;           /* the segment of that marker: those before it may go */
+    octo_index durable;           /* last index of the log in memory that may be acknowledged */
+    bool cut_due;                 /* the next batch begins with a cut */
+    bool base_due;                /* and then says that the log is empty after its base */
+    octo_sequence base_sequence;  /* that record's; 0: a new one */
+    struct octo_position base_at; /* and what it says */
 };
 
 /* ---- Term and vote (vote.c) ---------------------------------------------------------------- */
@@ -137,15 +239,19 @@ enum wal_boot_stage {
     WAL_BOOT_READ_IDENTITY = 1,
     WAL_BOOT_READ_VOTE = 2,
     WAL_BOOT_FORMAT = 3,
-    WAL_BOOT_SCAN = 4,
-    WAL_BOOT_TAIL = 5, /* the tail and a fresh marker become durable */
-    WAL_BOOT_DONE = 6,
+    WAL_BOOT_WAIT = 4, /* for octo_wal_found */
+    WAL_BOOT_LIST = 5,
+    WAL_BOOT_SCAN = 6,
+    WAL_BOOT_TAIL = 7, /* the tail and a fresh marker become durable */
+    WAL_BOOT_VOTE = 8, /* and, where no marker was there before, the vote only then */
+    WAL_BOOT_DONE = 9,
 };
 
 struct wal_boot {
     uint8_t stage;         /* enum wal_boot_stage */
     bool format;           /* asked for by the host */
     bool identified;       /* the directory carries this node's identity */
+    bool in_use;           /* a node was ready with it once: there must be a marker */
     uint32_t format_first; /* where the steps of formatting begin, and begin again */
     uint32_t format_step;
     uint64_t op;
@@ -157,21 +263,19 @@ struct octo_wal {
     struct octo_config config;
     enum octo_wal_stage stage;
     enum octo_err reason;
-    uint64_t next_op;
-    uint64_t ignored; /* completions of unknown operations */
     struct octo_log log;
+    struct octo_position floor; /* index 0: none */
+    octo_index unproven;        /* entries from here on came from a peer and may be others than the
+                                   lost ones; 0: none */
     struct wal_boot boot;
     struct wal_reader readers[WAL_TOPICS];
+    struct wal_segments segments;
     struct wal_scan scan;
-    struct wal_tail tail;
     struct wal_flush flush;
     struct wal_votes votes;
 };
 
 /* ---- wal.c --------------------------------------------------------------------------------- */
-
-/* octo_wal_submit emits op under a fresh id and returns that id. */
-uint64_t octo_wal_submit(struct octo_wal *wal, struct octo_step *step, struct octo_disk_op op);
 
 /* octo_wal_refused traces a failed operation. */
 void octo_wal_refused(struct octo_step *step, enum octo_err err, enum octo_disk_kind operation,
@@ -183,40 +287,98 @@ enum octo_err octo_wal_result(const struct octo_event *event, uint32_t length);
 /* octo_wal_fail ends in FAILED; the first reason stays. */
 void octo_wal_fail(struct octo_wal *wal, enum octo_err reason);
 
-static inline enum octo_file_kind wal_topic_file(uint32_t topic)
+/* octo_wal_ahead: whether a vote by position a would refuse a log that ends at b (section 5.4.1).
+ */
+bool octo_wal_ahead(const struct octo_position *a, const struct octo_position *b);
+
+static inline struct octo_file wal_topic_file(uint32_t topic, uint32_t segment)
 {
-    return topic == WAL_MAIN ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
+    return (struct octo_file){.kind = topic == WAL_MAIN ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY,
+                              .number = segment};
 }
 
-static inline uint64_t wal_record_seed(const struct octo_wal *wal, uint64_t offset)
+static inline uint64_t wal_record_seed(const struct octo_wal *wal, uint64_t place)
 {
-    return octo_format_seed(wal->config.cluster_id, wal->config.node_id, OCTO_FILE_MAIN, offset);
+    return octo_format_seed(wal->config.cluster_id, wal->config.node_id, OCTO_FILE_MAIN, place);
 }
 
 /* ---- reader.c ------------------------------------------------------------------------------ */
 
 /* octo_wal_reader_start wants bytes [offset, offset + want) of file in buffer. When `active` is
  * false again, `have` of them are there; fewer than want only if the file ended. */
-void octo_wal_reader_start(struct wal_reader *reader, enum octo_file_kind file, uint64_t offset,
+void octo_wal_reader_start(struct wal_reader *reader, struct octo_file file, uint64_t offset,
                            uint8_t *buffer, uint32_t want);
-void octo_wal_reader_drive(struct octo_wal *wal, struct octo_step *step, struct wal_reader *reader);
-void octo_wal_reader_completion(struct octo_wal *wal, struct octo_step *step,
-                                struct wal_reader *reader, const struct octo_event *event);
+
+/* octo_wal_reader_list wants the numbers of the files of a kind, `want` bytes of them at most. */
+void octo_wal_reader_list(struct wal_reader *reader, enum octo_file_kind kind, uint8_t *buffer,
+                          uint32_t want);
+void octo_wal_reader_drive(struct octo_step *step, struct wal_reader *reader);
+void octo_wal_reader_completion(struct octo_step *step, struct wal_reader *reader,
+                                const struct octo_event *event);
+
+/* ---- segments.c ---------------------------------------------------------------------------- */
+
+static inline struct wal_segment *wal_segment_current(struct octo_wal *wal)
+{
+    return &wal->segments.items[wal->segments.live - 1];
+}
+
+/* octo_wal_segments_listed takes the lists of both topics, in the scan's buffers; may fail the log.
+ */
+void octo_wal_segments_listed(struct octo_wal *wal);
+
+/* octo_wal_segments_begin ends recovery: the segments up to position `last` of the list live on, of
+ * which the last is written to if it is whole in both topics; the others are old files. */
+void octo_wal_segments_begin(struct octo_wal *wal, uint32_t last, bool whole);
+
+/* octo_wal_segments_roll makes the first spare the segment that is written to, if it has `bytes`
+ * bytes; else it sees to it that there will be one, and returns false. Entries leave the last spare
+ * alone (`reserve`): markers and the writes of a boot must always find room. */
+bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32_t bytes,
+                            bool reserve);
+
+/* octo_wal_segments_reclaim gives up the segments at the front that hold no record above sequence,
+ * and lie before the marker that counts; returns how many. */
+uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence);
+
+void octo_wal_segments_drive(struct octo_wal *wal, struct octo_step *step);
+void octo_wal_segments_completion(struct octo_wal *wal, struct octo_step *step,
+                                  const struct octo_event *event);
+
+/* octo_wal_segments_room: bytes that entries can still be written to without a new segment. */
+uint64_t octo_wal_segments_room(const struct octo_wal *wal);
+
+/* ---- scan.c -------------------------------------------------------------------------------- */
+
+void octo_wal_scan_start(struct octo_wal *wal);
+
+/* octo_wal_scan_read takes what both readers have brought. It returns true when the scan is over.
+ * It may fail the log instead. */
+bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step);
+void octo_wal_scan_drive(struct octo_wal *wal, struct octo_step *step);
+void octo_wal_scan_completion(struct octo_wal *wal, struct octo_step *step,
+                              const struct octo_event *event);
+
+/* octo_wal_scan_waits: the scan's own writes are not over. */
+bool octo_wal_scan_waits(const struct octo_wal *wal);
 
 /* ---- recovery.c ---------------------------------------------------------------------------- */
 
-size_t octo_wal_tail_bytes(const struct octo_config *config);
-void octo_wal_scan_start(struct octo_wal *wal);
+void octo_wal_recovery_start(struct octo_wal *wal);
 
-/* octo_wal_scan_read takes what both readers have brought. It returns true when the scan is over
- * and the log is in memory, flush and tail ready to make it durable. It may fail the log instead.
- */
-bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step);
+/* octo_wal_recovery_record takes a verified record at a place, found in `topics`. */
+void octo_wal_recovery_record(struct octo_wal *wal, const struct octo_record *record,
+                              uint64_t place, uint32_t topics);
 
-/* ---- flush.c ------------------------------------------------------------------------------- */
+/* octo_wal_recovery_end: the log is in memory, and flush is ready to make its tail durable. */
+void octo_wal_recovery_end(struct octo_wal *wal, struct octo_step *step);
+
+/* ---- flush.c, fill.c ----------------------------------------------------------------------- */
 
 void octo_wal_flush_drive(struct octo_wal *wal, struct octo_step *step);
-void octo_wal_flush_completion(struct octo_wal *wal, struct octo_step *step, uint32_t topic,
+
+/* octo_wal_flush_completion: false if the operation is none of the flush's. */
+bool octo_wal_flush_completion(struct octo_wal *wal, struct octo_step *step,
                                const struct octo_event *event);
 
 /* octo_wal_flush_settled says whether nothing is left to write or to mark. */
@@ -226,6 +388,18 @@ bool octo_wal_flush_settled(const struct octo_wal *wal);
 void octo_wal_flush_truncate(struct octo_wal *wal, octo_index from);
 
 void octo_wal_flush_check(const struct octo_wal *wal);
+
+/* octo_wal_fill_waits: whether a batch would hold anything. */
+bool octo_wal_fill_waits(const struct octo_wal *wal);
+
+/* octo_wal_fill fills batch for the present end of the log on disk; false if there is no room yet.
+ */
+bool octo_wal_fill(struct octo_wal *wal, struct octo_step *step, struct wal_batch *batch);
+
+/* octo_wal_fill_move gives a filled batch another place, further on; false if there is no room yet.
+ * `alone`: nothing before it is on its way. */
+bool octo_wal_fill_move(struct octo_wal *wal, struct octo_step *step, struct wal_batch *batch,
+                        bool alone);
 
 /* ---- vote.c -------------------------------------------------------------------------------- */
 
@@ -265,7 +439,7 @@ void octo_wal_boot_drive(struct octo_wal *wal, struct octo_step *step);
 void octo_wal_boot_completion(struct octo_wal *wal, struct octo_step *step,
                               const struct octo_event *event);
 
-/* octo_wal_boot_advance goes on when what the present stage waits for is there. */
+/* octo_wal_boot_advance goes on to whatever the last completion has made possible. */
 void octo_wal_boot_advance(struct octo_wal *wal, struct octo_step *step);
 
 #endif

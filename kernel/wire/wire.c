@@ -166,7 +166,12 @@ static bool fields_within(const struct octo_message *message)
 
 static bool carries_entries(enum octo_message_type type)
 {
-    return type == OCTO_MESSAGE_APPEND_REQUEST;
+    return type == OCTO_MESSAGE_APPEND_REQUEST || type == OCTO_MESSAGE_FETCH_RESPONSE;
+}
+
+static bool carries_tail(enum octo_message_type type)
+{
+    return carries_entries(type) || type == OCTO_MESSAGE_SNAPSHOT_REQUEST;
 }
 
 /* Index 0 is the empty log, whose term is 0; every entry's term is at least 1. */
@@ -186,10 +191,17 @@ static bool fields_ok(const struct octo_message *message)
         return position_ok(message->vote_request.last_index, message->vote_request.last_term);
     case OCTO_MESSAGE_APPEND_REQUEST:
         return position_ok(message->append_request.prev_index, message->append_request.prev_term);
+    case OCTO_MESSAGE_FETCH_RESPONSE:
+        return position_ok(message->fetch_response.prev_index, message->fetch_response.prev_term);
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST: /* what is committed was appended in a term before, or now
+                                         */
+        return message->snapshot_request.snapshot_term <= message->term;
     case OCTO_MESSAGE_NONE:
     case OCTO_MESSAGE_PRE_VOTE_RESPONSE:
     case OCTO_MESSAGE_VOTE_RESPONSE:
     case OCTO_MESSAGE_APPEND_RESPONSE:
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+    case OCTO_MESSAGE_FETCH_REQUEST:
         break;
     }
     return true;
@@ -249,15 +261,19 @@ enum octo_err octo_entry_decode(const uint8_t *bytes, uint32_t size, struct octo
     return OCTO_ERR_OK;
 }
 
-/* Walks the list of an append request: as many entries as it says, in the bytes there are, with
- * terms that a log can have. */
+/* Walks the list of entries: as many as the message says, in the bytes there are, with terms that a
+ * log can have. */
 static enum octo_err entries_check(const struct octo_message *message)
 {
+    const bool fetched = message->type == OCTO_MESSAGE_FETCH_RESPONSE;
+    const uint32_t count =
+        fetched ? message->fetch_response.entry_count : message->append_request.entry_count;
     const uint8_t *at = message->entries;
     uint32_t left = message->entries_bytes;
-    octo_term term = message->append_request.prev_term;
+    octo_term term =
+        fetched ? message->fetch_response.prev_term : message->append_request.prev_term;
 
-    for (uint32_t i = 0; i < message->append_request.entry_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct octo_entry entry;
         uint32_t used;
         const enum octo_err err = octo_entry_decode(at, left, &entry, &used);
@@ -280,15 +296,16 @@ static uint64_t checksum_of(const uint8_t *bytes, uint32_t size, uint64_t cluste
     return octo_hash(bytes + AT_FROM, size - AT_FROM, seed);
 }
 
-uint32_t octo_message_entries_offset(void)
+uint32_t octo_message_entries_offset(enum octo_message_type type)
 {
-    return OCTO_MESSAGE_HEADER_BYTES + append_request_bytes;
+    octo_assert(carries_tail(type));
+    return OCTO_MESSAGE_HEADER_BYTES + fields_bytes(type);
 }
 
 uint32_t octo_message_encode(const struct octo_message *message, uint64_t cluster_id, uint8_t *out,
                              uint32_t capacity)
 {
-    octo_assert(carries_entries(message->type) || message->entries_bytes == 0);
+    octo_assert(carries_tail(message->type) || message->entries_bytes == 0);
     octo_assert(within(message->from, 1, OCTO_NODES_MAX));
     octo_assert(within(message->to, 1, OCTO_NODES_MAX));
     octo_assert(within(message->term, 0, OCTO_WIRE_NUMBER_MAX));
@@ -359,11 +376,14 @@ enum octo_err octo_message_decode(const uint8_t *bytes, uint32_t size, uint64_t 
     if (!fields_ok(message))
         return OCTO_ERR_MALFORMED;
     const uint32_t fixed = OCTO_MESSAGE_HEADER_BYTES + fields_bytes(message->type);
-    if (!carries_entries(message->type))
+    if (!carries_tail(message->type))
         return size == fixed ? OCTO_ERR_OK : OCTO_ERR_TRAILING;
     message->entries = bytes + fixed;
     message->entries_bytes = size - fixed;
-    return entries_check(message);
+    if (carries_entries(message->type))
+        return entries_check(message);
+    return message->bytes_size > 0 || message->snapshot_request.last == 0 ? OCTO_ERR_OK
+                                                                          : OCTO_ERR_MALFORMED;
 }
 
 /* ---- For people and tools ------------------------------------------------------------------- */
@@ -380,6 +400,14 @@ static octo_index main_index(const struct octo_message *message)
         return message->append_request.prev_index;
     case OCTO_MESSAGE_APPEND_RESPONSE:
         return message->append_response.index;
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+        return message->snapshot_request.index;
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return message->snapshot_response.index;
+    case OCTO_MESSAGE_FETCH_REQUEST:
+        return message->fetch_request.index;
+    case OCTO_MESSAGE_FETCH_RESPONSE:
+        return message->fetch_response.prev_index;
     case OCTO_MESSAGE_NONE:
     case OCTO_MESSAGE_PRE_VOTE_RESPONSE:
     case OCTO_MESSAGE_VOTE_RESPONSE:
@@ -427,6 +455,14 @@ const char *octo_message_type_text(enum octo_message_type type)
         return "append-request";
     case OCTO_MESSAGE_APPEND_RESPONSE:
         return "append-response";
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+        return "snapshot-request";
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return "snapshot-response";
+    case OCTO_MESSAGE_FETCH_REQUEST:
+        return "fetch-request";
+    case OCTO_MESSAGE_FETCH_RESPONSE:
+        return "fetch-response";
     }
     return "unknown";
 }

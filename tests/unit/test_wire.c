@@ -358,7 +358,7 @@ Test(wire, entries_may_stand_in_place)
     uint8_t in_place[CAPACITY];
     struct octo_message message;
     const uint32_t size = sample_append(apart);
-    const uint32_t offset = octo_message_entries_offset();
+    const uint32_t offset = octo_message_entries_offset(OCTO_MESSAGE_APPEND_REQUEST);
 
     cr_assert_eq(offset, 76);
     cr_assert_eq(octo_message_decode(apart, size, CLUSTER, &message), OCTO_ERR_OK);

@@ -1,0 +1,445 @@
+/* The scan: both topics side by side, window by window, segment by segment.
+ *
+ * At each place a record is taken from whichever topic has it intact. A topic that lacks it gets it
+ * back: the sectors are copied from the twin, whose bytes are equal by construction, at once, from
+ * the window in memory. Only the damaged topic is written to, and only sectors of which the twin
+ * has every record, so a crash in the middle of it can harm nothing that is not damaged already.
+ *
+ * Damage is believed only when it is read twice: a read that went astray would have recovery give
+ * up a tail that comes up again later, or rewrite what is sound. A window that looks suspicious is
+ * read again, and its records are taken once more; those that were taken before are duplicates by
+ * then. */
+#include "kernel/wal/wal_state.h"
+
+#define REPAIR_FAILURES_MAX 8u /* of one segment: then its damage stays, and the twin must do */
+
+static uint64_t sector_start(const struct octo_wal *wal, uint64_t offset)
+{
+    return offset & ~(uint64_t)(wal->config.sector_bytes - 1);
+}
+
+static struct wal_segment *segment_now(const struct octo_wal *wal)
+{
+    return &wal->segments.items[wal->scan.segment];
+}
+
+/* The end of the longer topic; OCTO_NEVER while that is unknown. */
+static uint64_t topics_end(const struct wal_scan *scan)
+{
+    return octo_max_u64(scan->ends[WAL_MAIN], scan->ends[WAL_RECOVERY]);
+}
+
+/* ---- Windows --------------------------------------------------------------------------------- */
+
+static void window_read(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        struct wal_reader *reader = &wal->readers[topic];
+        if (scan->ends[topic] <= scan->base) {
+            reader->have = 0;
+            continue;
+        }
+        octo_wal_reader_start(reader, wal_topic_file(topic, segment_now(wal)->number), scan->base,
+                              scan->buffers[topic], wal->config.read_bytes);
+    }
+}
+
+/* Reads on from the sector that scan->at lies in: a record that straddled the end of the window is
+ * then inside, since no batch is longer than it. */
+static void window_next(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint64_t base = sector_start(wal, scan->at);
+    const uint64_t sector = (base - scan->base) / wal->config.sector_bytes;
+
+    /* What the window before found of this window's first sector. */
+    scan->window_lacking =
+        sector < wal->config.read_bytes / wal->config.sector_bytes ? scan->lacking[sector] : 0;
+    scan->base = base;
+    scan->window_at = scan->at;
+    scan->again = false;
+    window_read(wal);
+}
+
+static void segment_start(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    const struct wal_segment *segment = segment_now(wal);
+
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++)
+        scan->ends[topic] = (segment->topics & 1u << topic) != 0 ? OCTO_NEVER : 0;
+    scan->base = 0;
+    scan->at = 0;
+    scan->window_at = 0;
+    scan->window_lacking = 0;
+    scan->again = false;
+    scan->repair = (struct wal_repair){0};
+    window_read(wal);
+}
+
+void octo_wal_scan_start(struct octo_wal *wal)
+{
+    octo_wal_recovery_start(wal);
+    wal->scan.segment = 0;
+    if (wal->segments.count > 0)
+        segment_start(wal);
+}
+
+/* Takes note of a topic's end. Beyond it the file counts as zeros. */
+static void topic_end(struct wal_scan *scan, struct wal_reader *reader, uint32_t topic)
+{
+    scan->ends[topic] = octo_min_u64(scan->ends[topic], reader->offset + reader->have);
+    memset(reader->buffer + reader->have, 0, reader->want - reader->have);
+    reader->have = reader->want;
+}
+
+/* What the readers brought, made good to look at. */
+static void window_take(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    uint32_t unreadable = 0;
+
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        struct wal_reader *reader = &wal->readers[topic];
+        if (scan->ends[topic] <= scan->base) {
+            memset(scan->buffers[topic], 0, wal->config.read_bytes);
+            continue;
+        }
+        if (reader->missing) {
+            scan->ends[topic] = 0;
+            memset(scan->buffers[topic], 0, wal->config.read_bytes);
+        } else if (reader->unreadable) { /* as good as damaged: the twin has it */
+            unreadable |= 1u << topic;
+            memset(reader->buffer, 0, reader->want);
+            reader->have = reader->want;
+        } else if (reader->ended) {
+            topic_end(scan, reader, topic);
+        }
+    }
+    if (unreadable == WAL_BOTH)
+        octo_wal_fail(wal, OCTO_ERR_IO);
+}
+
+/* ---- Records --------------------------------------------------------------------------------- */
+
+/* Whether the bytes there look like a record of ours that came to harm. */
+static bool looks_damaged(const struct octo_wal *wal, enum octo_err err)
+{
+    (void)wal;
+    return err == OCTO_ERR_CHECKSUM || err == OCTO_ERR_VERSION;
+}
+
+/* Looks for a record at scan->at. Returns the topics that hold it, 0 if none does; *more if that
+ * may be because the window ends too early. */
+static uint32_t record_at(struct octo_wal *wal, struct octo_record *record, bool *more)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint64_t place = octo_segment_place(segment_now(wal)->number, scan->at);
+    const uint64_t seed = wal_record_seed(wal, place);
+    const uint64_t in = scan->at - scan->base;
+
+    *more = false;
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        const uint8_t *bytes = scan->buffers[topic] + in;
+        uint64_t needed;
+        const enum octo_err err =
+            octo_record_parse(bytes, wal->config.read_bytes - in, seed, record, &needed);
+        if (err == OCTO_ERR_TRUNCATED)
+            *more = true;
+        scan->suspicious = scan->suspicious || looks_damaged(wal, err);
+        if (err != OCTO_ERR_OK)
+            continue;
+        *more = false;
+        /* The twin is compared, which is cheaper than a second checksum. */
+        const bool equal = memcmp(bytes, scan->buffers[topic ^ 1u] + in, needed) == 0;
+        return equal ? WAL_BOTH : 1u << topic;
+    }
+    return 0;
+}
+
+static void lacking_note(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint64_t from = (scan->at - scan->base) / wal->config.sector_bytes;
+    const uint64_t to =
+        (scan->at - scan->base + octo_record_bytes(record->size) - 1) / wal->config.sector_bytes;
+
+    for (uint64_t sector = from; sector <= to; sector++)
+        scan->lacking[sector] |= (uint8_t)(WAL_BOTH & ~topics);
+    scan->suspicious = true;
+}
+
+/* Whether something other than padding or a hole lies at scan->at. */
+static bool bytes_at(const struct octo_wal *wal)
+{
+    const uint64_t in = wal->scan.at - wal->scan.base;
+
+    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+        const uint64_t end = octo_min_u64(in + 8, wal->config.read_bytes);
+        for (uint64_t i = in; i < end; i++)
+            if (wal->scan.buffers[topic][i] != 0)
+                return true;
+    }
+    return false;
+}
+
+/* Takes the records in the window, until its end or until one that goes beyond it. */
+static void window_scan(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint64_t end = octo_min_u64(scan->base + wal->config.read_bytes, topics_end(scan));
+
+    memset(scan->lacking, 0, wal->config.read_bytes / wal->config.sector_bytes);
+    scan->lacking[0] = scan->window_lacking;
+    scan->suspicious = false;
+    scan->at = scan->window_at;
+    while (scan->at < end && wal->stage != OCTO_WAL_FAILED && !scan->rescan) {
+        struct octo_record record;
+        bool more;
+        const uint32_t topics = record_at(wal, &record, &more);
+        if (topics != 0) {
+            if (topics != WAL_BOTH)
+                lacking_note(wal, &record, topics);
+            octo_wal_recovery_record(
+                wal, &record, octo_segment_place(segment_now(wal)->number, scan->at), topics);
+            scan->at += octo_record_bytes(record.size);
+            scan->used = true;
+            scan->used_segment = scan->segment;
+            scan->used_end = scan->at;
+            continue;
+        }
+        if (more && sector_start(wal, scan->at) > scan->base)
+            return;
+        scan->torn = scan->torn || bytes_at(wal);
+        scan->at = sector_start(wal, scan->at) + wal->config.sector_bytes;
+    }
+}
+
+/* ---- Repair ---------------------------------------------------------------------------------- */
+
+bool octo_wal_scan_waits(const struct octo_wal *wal)
+{
+    return wal->scan.repair.busy;
+}
+
+/* Sectors of the window that are done with: the last one may go on beyond it. */
+static uint32_t sectors_done(const struct octo_wal *wal)
+{
+    const struct wal_scan *scan = &wal->scan;
+    const uint64_t end = scan->at >= topics_end(scan)
+                             ? octo_align_up(scan->at, wal->config.sector_bytes)
+                             : sector_start(wal, scan->at);
+    const uint64_t most = wal->config.read_bytes / wal->config.sector_bytes;
+
+    return (uint32_t)octo_min_u64((end - scan->base) / wal->config.sector_bytes, most);
+}
+
+/* Finds the next run of sectors that exactly one topic lacks; false if there is none. */
+static bool repair_find(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    struct wal_repair *repair = &scan->repair;
+    const uint32_t end = sectors_done(wal);
+
+    for (; repair->sector < end; repair->sector++) {
+        const uint8_t lacks = scan->lacking[repair->sector];
+        if (lacks != 1u << WAL_MAIN && lacks != 1u << WAL_RECOVERY)
+            continue;
+        repair->topic = lacks == 1u << WAL_MAIN ? WAL_MAIN : WAL_RECOVERY;
+        repair->count = 1;
+        while (repair->sector + repair->count < end &&
+               scan->lacking[repair->sector + repair->count] == lacks)
+            repair->count++;
+        return true;
+    }
+    return false;
+}
+
+/* A topic whose file is gone gets a new one first: CREATE, ALLOCATE. */
+static struct octo_disk_op repair_op(const struct octo_wal *wal)
+{
+    const struct wal_scan *scan = &wal->scan;
+    const struct wal_repair *repair = &scan->repair;
+    struct octo_disk_op op = {
+        .kind = OCTO_DISK_WRITE,
+        .file = wal_topic_file(repair->topic, segment_now(wal)->number),
+        .offset = scan->base + (uint64_t)repair->sector * wal->config.sector_bytes,
+        .length = repair->count * wal->config.sector_bytes,
+        .data =
+            scan->buffers[repair->topic ^ 1u] + (size_t)repair->sector * wal->config.sector_bytes,
+    };
+
+    if ((segment_now(wal)->topics & 1u << repair->topic) == 0) {
+        op = (struct octo_disk_op){.kind = OCTO_DISK_CREATE, .file = op.file};
+    } else if (repair->count == 0) {
+        op = (struct octo_disk_op){
+            .kind = repair->touched == 0 ? OCTO_DISK_DIR_SYNC : OCTO_DISK_SYNC, .file = op.file};
+        if (op.kind == OCTO_DISK_DIR_SYNC)
+            op.file = (struct octo_file){0};
+    }
+    return op;
+}
+
+void octo_wal_scan_drive(struct octo_wal *wal, struct octo_step *step)
+{
+    struct wal_repair *repair = &wal->scan.repair;
+
+    if (!repair->busy || repair->op != 0)
+        return;
+    const struct octo_disk_op op = repair_op(wal);
+    repair->op = octo_step_disk(step, &op);
+}
+
+/* At a segment's end what was copied is synced, topic by topic; then the directory, if a file was
+ * made. False if there is nothing more to do. */
+static bool repair_close(struct wal_repair *repair)
+{
+    repair->count = 0;
+    if (repair->touched != 0) {
+        repair->topic = (repair->touched & 1u << WAL_MAIN) != 0 ? WAL_MAIN : WAL_RECOVERY;
+        return true;
+    }
+    return repair->topics_made != 0;
+}
+
+/* What cannot be repaired is left: the twin has it, and the next boot tries again. */
+void octo_wal_scan_completion(struct octo_wal *wal, struct octo_step *step,
+                              const struct octo_event *event)
+{
+    struct wal_scan *scan = &wal->scan;
+    struct wal_repair *repair = &scan->repair;
+    const struct octo_disk_op op = repair_op(wal);
+    const enum octo_err err =
+        op.kind == OCTO_DISK_WRITE ? octo_wal_result(event, op.length) : event->disk.result;
+
+    repair->op = 0;
+    if (err != OCTO_ERR_OK) {
+        octo_wal_refused(step, err, (enum octo_disk_kind)op.kind,
+                         (enum octo_file_kind)op.file.kind);
+        repair->failures++;
+    }
+    switch ((enum octo_disk_kind)op.kind) {
+    case OCTO_DISK_CREATE:
+        if (err == OCTO_ERR_OK) {
+            segment_now(wal)->topics |= 1u << repair->topic;
+            repair->topics_made |= 1u << repair->topic;
+        }
+        break;
+    case OCTO_DISK_WRITE:
+        if (err == OCTO_ERR_OK) {
+            octo_step_mark(step, OCTO_MARK_RECORD_REWRITTEN);
+            octo_step_mark(step, OCTO_MARK_TOPIC_REPAIRED);
+            repair->touched |= 1u << repair->topic;
+        }
+        repair->sector += repair->count;
+        break;
+    case OCTO_DISK_SYNC:
+        repair->touched &= ~(1u << repair->topic);
+        break;
+    case OCTO_DISK_DIR_SYNC:
+        repair->topics_made = 0;
+        break;
+    case OCTO_DISK_NONE:
+    case OCTO_DISK_READ:
+    case OCTO_DISK_UNLINK:
+    case OCTO_DISK_RENAME:
+    case OCTO_DISK_ALLOCATE:
+    case OCTO_DISK_LIST:
+        octo_assert(false);
+        break;
+    }
+    repair->busy = false;
+}
+
+/* Whether there is still something to be written of this window, or at the end of this segment. */
+static bool repair_goes_on(struct octo_wal *wal, bool segment_over)
+{
+    struct wal_repair *repair = &wal->scan.repair;
+
+    if (repair->failures < REPAIR_FAILURES_MAX)
+        repair->busy = repair_find(wal) || (segment_over && repair_close(repair));
+    return repair->busy;
+}
+
+/* ---- On and on ------------------------------------------------------------------------------- */
+
+/* The segment has been seen to its end; true if there is none left. */
+static bool segment_next(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    struct wal_segment *segment = segment_now(wal);
+
+    segment->bytes =
+        (uint32_t)octo_min_u64(octo_min_u64(scan->ends[WAL_MAIN], scan->ends[WAL_RECOVERY]),
+                               UINT32_MAX - wal->config.sector_bytes);
+    segment->bytes -= segment->bytes % wal->config.sector_bytes;
+    segment->sequence = scan->accepted;
+    scan->segment++;
+    if (scan->segment == wal->segments.count)
+        return true;
+    segment_start(wal);
+    return false;
+}
+
+/* Where the log goes on: after the last record that was found, in its segment if that is whole. */
+static void scan_end(struct octo_wal *wal, struct octo_step *step)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint32_t last = scan->used ? scan->used_segment : 0;
+    const uint64_t end = scan->used ? octo_align_up(scan->used_end, wal->config.sector_bytes) : 0;
+    bool whole = false;
+
+    if (wal->segments.count > 0) {
+        const struct wal_segment *segment = &wal->segments.items[last];
+        whole = segment->topics == WAL_BOTH && end <= segment->bytes;
+        wal->flush.append_offset = (uint32_t)end;
+    }
+    octo_wal_segments_begin(wal, last, whole);
+    octo_wal_recovery_end(wal, step);
+}
+
+bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step)
+{
+    struct wal_scan *scan = &wal->scan;
+
+    if (wal->segments.count == 0) {
+        scan_end(wal, step);
+        return true;
+    }
+    if (!scan->window_over) {
+        window_take(wal);
+        if (wal->stage == OCTO_WAL_FAILED)
+            return false;
+        window_scan(wal);
+        if (wal->stage == OCTO_WAL_FAILED)
+            return false;
+        if (scan->rescan) {
+            octo_step_mark(step, OCTO_MARK_CUT_OBEYED);
+            octo_wal_scan_start(wal);
+            return false;
+        }
+        if (scan->suspicious && !scan->again) {
+            scan->again = true;
+            window_read(wal);
+            return false;
+        }
+        if (scan->again && !scan->suspicious)
+            octo_step_mark(step, OCTO_MARK_DAMAGE_REREAD);
+        scan->window_over = true;
+        scan->repair.sector = 0;
+    }
+    const bool over = scan->at >= topics_end(scan);
+    if (repair_goes_on(wal, over))
+        return false;
+    scan->window_over = false;
+    if (!over) {
+        window_next(wal);
+        return false;
+    }
+    if (!segment_next(wal))
+        return false;
+    scan_end(wal, step);
+    return true;
+}
