@@ -248,14 +248,19 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 /* ---- Afterwards ---------------------------------------------------------------------------- */
 
 /* Whether the image still holds what the node acknowledged: in its log, in a snapshot (of another
- * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. */
+ * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. After a
+ * lie it may be in one topic alone: a crash has torn the sector that was being repaired. */
 static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_node *node,
-                       const struct oracle_marker *marker)
+                       const struct oracle_found *found)
 {
+    const struct oracle_marker *marker = &found->marker;
+
     if (oracle_image_covers(oracles, node, node->acked))
         return true;
     if (oracle_image_holds(oracles, node, node->acked, node->acked_chain) &&
         oracle_image_marked(oracles, node, node->acked))
+        return true;
+    if (node->lied && found->acked)
         return true;
     return node->impaired && marker->found && marker->floor_index != 0 &&
            oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
@@ -279,7 +284,7 @@ static bool log_kept(struct octo_oracles *oracles, const struct oracle_node *nod
 {
     char text[160] = "";
 
-    if (!acked_kept(oracles, node, &found->marker)) {
+    if (!acked_kept(oracles, node, found)) {
         image_shortfall(node, node->acked, node->acked_chain, text, sizeof text);
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u has lost index %" PRIu64 ", which it promised at event %" PRIu64 ": %s",
