@@ -286,7 +286,7 @@ void octo_wal_segments_drive(struct octo_wal *wal, struct octo_step *step)
     }
     if (prepare->mode == WAL_PREPARE_NONE)
         prepare_choose(wal, step);
-    if (prepare->mode == WAL_PREPARE_NONE)
+    if (prepare->mode == WAL_PREPARE_NONE || !octo_step_directory_take(step, OCTO_DIRECTORY_LOG))
         return;
     const struct octo_disk_op op = prepare_op(prepare);
     prepare->op = octo_step_disk(step, &op);
@@ -299,6 +299,7 @@ static void prepare_done(struct octo_wal *wal, struct octo_step *step)
     const enum wal_prepare_mode mode = (enum wal_prepare_mode)prepare->mode;
 
     prepare->mode = WAL_PREPARE_NONE;
+    octo_step_directory_give(step, OCTO_DIRECTORY_LOG);
     if (mode == WAL_PREPARE_REMOVE)
         return;
     if (mode == WAL_PREPARE_EXTEND) {
@@ -337,6 +338,7 @@ static void prepare_failed(struct octo_wal *wal, struct octo_step *step, enum oc
     const enum wal_prepare_mode mode = (enum wal_prepare_mode)prepare->mode;
     octo_time_ns pause = wal->config.disk_retry_ns;
 
+    octo_step_directory_give(step, OCTO_DIRECTORY_LOG);
     prepare_again(prepare); /* a file to be recycled may still stand under its old name: it goes */
     if (mode == WAL_PREPARE_EXTEND)
         extend_give_up(wal);
