@@ -285,6 +285,10 @@ struct octo_wal {
 void octo_wal_refused(struct octo_step *step, enum octo_err err, enum octo_disk_kind operation,
                       enum octo_file_kind file);
 
+/* octo_wal_reclaim gives up the segments that a durable snapshot makes superfluous; returns how
+ * many. */
+uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot);
+
 /* octo_wal_result is the result of a WRITE of length bytes, a short one being OCTO_ERR_IO. */
 enum octo_err octo_wal_result(const struct octo_event *event, uint32_t length);
 
