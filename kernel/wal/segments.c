@@ -172,16 +172,24 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
     return true;
 }
 
-uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
+uint32_t octo_wal_segments_covered(const struct octo_wal *wal, octo_sequence sequence)
 {
-    struct wal_segments *segments = &wal->segments;
+    const struct wal_segments *segments = &wal->segments;
     uint32_t count = 0;
 
     while (count + 1 < segments->live && segments->items[count].sequence <= sequence &&
-           segments->items[count].number < wal->flush.marked_in) {
-        old_add(wal, segments->items[count].number);
+           segments->items[count].number < wal->flush.marked_in)
         count++;
-    }
+    return count;
+}
+
+uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
+{
+    struct wal_segments *segments = &wal->segments;
+    const uint32_t count = octo_wal_segments_covered(wal, sequence);
+
+    for (uint32_t i = 0; i < count; i++)
+        old_add(wal, segments->items[i].number);
     segments->live -= count;
     segments->count -= count;
     if (count > 0)
