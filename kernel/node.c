@@ -262,7 +262,7 @@ static void snapshot_consider(struct octo_node *node, struct octo_step *step)
         return;
     const bool due = since >= node->config.snapshot_entries;
     const bool pressed = (since > log->entries_max / 16 && log_half_full(log)) ||
-                         octo_wal_pressed(node->wal, node->applied);
+                         (since > 0 && octo_wal_pressed(node->wal, node->applied));
     if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
         return;
     if (!octo_snapshots_idle(node->snapshots, step->now))
