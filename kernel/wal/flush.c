@@ -23,7 +23,7 @@
 
 static struct wal_batch *batch_at(struct wal_flush *flush, uint32_t number)
 {
-    return &flush->batches[(flush->first + number) % WAL_BATCHES_MAX];
+    return &flush->batches[(flush->first + number) % flush->ring];
 }
 
 bool octo_wal_flush_settled(const struct octo_wal *wal)
@@ -76,7 +76,7 @@ static uint32_t cover_of(struct wal_flush *flush, uint32_t topic)
     for (uint32_t i = 0; i < flush->count; i++) {
         const struct wal_batch *batch = batch_at(flush, i);
         if ((batch->written & ~batch->synced & 1u << topic) != 0)
-            cover |= 1u << (flush->first + i) % WAL_BATCHES_MAX;
+            cover |= 1u << (flush->first + i) % flush->ring;
     }
     return cover;
 }
@@ -172,7 +172,7 @@ static void done_take(struct octo_wal *wal, struct octo_step *step)
 
     while (flush->count > 0 && batch_at(flush, 0)->synced == WAL_BOTH) {
         const struct wal_batch *batch = batch_at(flush, 0);
-        flush->first = (flush->first + 1) % WAL_BATCHES_MAX;
+        flush->first = (flush->first + 1) % flush->ring;
         flush->count--;
         batch_done(wal, step, batch);
     }

@@ -179,7 +179,8 @@ struct wal_sync {
 };
 
 struct wal_flush {
-    struct wal_batch batches[WAL_BATCHES_MAX]; /* a ring */
+    struct wal_batch batches[WAL_BATCHES_MAX]; /* the first `ring` of them are one */
+    uint32_t ring;
     uint32_t first;
     uint32_t count;
     struct wal_sync syncs[WAL_TOPICS];
