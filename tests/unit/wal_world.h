@@ -125,6 +125,10 @@ static inline uint64_t world_ask(void *context, const struct octo_disk_question 
     if (kind == OCTO_CHANCE_CRASH_SECTOR || kind == OCTO_CHANCE_CRASH_ENTRY ||
         kind == OCTO_CHANCE_CRASH_SIZE)
         return world_crash_answer(world, kind);
+    /* A lie about the vote or the identity has no twin that makes it good. */
+    if ((kind == OCTO_CHANCE_LOST_WRITE || kind == OCTO_CHANCE_MISDIRECTED_WRITE) &&
+        question->file.kind != OCTO_FILE_MAIN && question->file.kind != OCTO_FILE_RECOVERY)
+        return 0;
     if (strike->operation == world->operations && strike->kind == kind) {
         strike->asked = true;
         return strike->answer;
