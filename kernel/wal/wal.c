@@ -188,16 +188,21 @@ octo_index octo_wal_durable(const struct octo_wal *wal)
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
-/* Segments are needed from the one on that holds the first live entry above the snapshot. */
-static void reclaim(struct octo_wal *wal, struct octo_step *step, octo_index snapshot)
+uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot)
 {
     const struct octo_log *log = &wal->log;
     octo_sequence needed = wal->flush.submitted + 1;
 
     if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
         needed = octo_log_sequence(log, snapshot + 1);
-    const uint32_t count = octo_wal_segments_reclaim(wal, needed - 1);
-    octo_step_trace(step, OCTO_TRACE_COMPACT, log->base.index, log->base.term, count, 0);
+    return octo_wal_segments_reclaim(wal, needed - 1);
+}
+
+static void reclaim(struct octo_wal *wal, struct octo_step *step, octo_index snapshot)
+{
+    const uint32_t count = octo_wal_reclaim(wal, snapshot);
+
+    octo_step_trace(step, OCTO_TRACE_COMPACT, wal->log.base.index, wal->log.base.term, count, 0);
 }
 
 void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index snapshot,

@@ -295,6 +295,10 @@ void octo_wal_fail(struct octo_wal *wal, enum octo_err reason);
  */
 bool octo_wal_ahead(const struct octo_position *a, const struct octo_position *b);
 
+/* octo_wal_reclaim gives up the segments that a snapshot up to `snapshot` covers: they are needed
+ * from the one on that holds the first live entry above it. Returns how many. */
+uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot);
+
 static inline struct octo_file wal_topic_file(uint32_t topic, uint32_t segment)
 {
     return (struct octo_file){.kind = topic == WAL_MAIN ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY,

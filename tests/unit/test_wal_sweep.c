@@ -15,9 +15,8 @@ enum ending { END_KILL, END_LOSE_ALL, END_LOSE_ANY, END_LOSE_NONE, END_COUNT };
 
 static void end_and_boot(struct world *world, enum ending ending)
 {
-    static const enum world_loss losses[] = {[END_LOSE_ALL] = LOSE_ALL,
-                                             [END_LOSE_ANY] = LOSE_ANY,
-                                             [END_LOSE_NONE] = LOSE_NONE};
+    static const enum world_loss losses[] = {
+        [END_LOSE_ALL] = LOSE_ALL, [END_LOSE_ANY] = LOSE_ANY, [END_LOSE_NONE] = LOSE_NONE};
 
     world->stop_at = WORLD_NEVER;
     if (ending == END_KILL)
@@ -155,9 +154,11 @@ Test(wal_sweep, crash_twice)
         for (uint32_t first = 0; first < 3; first++) {
             if (long_run()) {
                 for (uint32_t second = 0; second < END_COUNT; second++)
-                    points += crash_again(world, crashed, (enum ending)first, (enum ending)second, at);
+                    points +=
+                        crash_again(world, crashed, (enum ending)first, (enum ending)second, at);
             } else {
-                points += crash_again(world, crashed, (enum ending)first, (enum ending)((at + first) % END_COUNT), at);
+                points += crash_again(world, crashed, (enum ending)first,
+                                      (enum ending)((at + first) % END_COUNT), at);
             }
         }
     }

@@ -16,9 +16,9 @@
 #define MODEL_NONE       UINT32_MAX
 
 struct model_operation {
-    struct octo_position end;  /* of the log after it */
-    struct octo_entry entry;   /* without command; index 0: the log was emptied after `end` */
-    uint64_t previous;         /* chain of the entry's predecessor */
+    struct octo_position end; /* of the log after it */
+    struct octo_entry entry;  /* without command; index 0: the log was emptied after `end` */
+    uint64_t previous;        /* chain of the entry's predecessor */
     uint64_t command_seed;
 };
 
