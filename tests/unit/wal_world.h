@@ -321,6 +321,20 @@ static inline enum octo_err world_append(struct world *world, octo_index index, 
     return err;
 }
 
+/* Brings back an entry that was made before: from a leader, or from a peer that need not lead. */
+static inline enum octo_err world_bring(struct world *world,
+                                        const struct model_operation *operation, bool fetched)
+{
+    struct octo_entry entry = operation->entry;
+
+    entry.command = model_command(operation->command_seed, entry.size);
+    const enum octo_err err = fetched ? octo_wal_fetched(world->wal, &entry)
+                                      : octo_wal_append(world->wal, &entry);
+    if (err == OCTO_ERR_OK)
+        model_appended(&world->model, &entry, operation->previous, operation->command_seed);
+    return err;
+}
+
 static inline void world_vote(struct world *world, octo_term term, octo_node_id vote)
 {
     struct model *model = &world->model;
