@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "kernel/format.h"
 #include "tests/unit/wal_life.h"
 
 #define SEGMENTS 64u
@@ -143,8 +144,8 @@ static const struct model_operation *entry_before(octo_index index)
     const struct model_operation *operation = &before.operations[before.acked];
 
     while (operation->end.index > index && operation->entry.index != 0) {
-        const uint32_t previous = model_find(&before, before.acked, operation->end.index - 1,
-                                             operation->previous);
+        const uint32_t previous =
+            model_find(&before, before.acked, operation->end.index - 1, operation->previous);
         if (previous == MODEL_NONE)
             return NULL;
         operation = &before.operations[previous];
@@ -349,6 +350,219 @@ Test(wal_damage, both_topics_and_crashes)
         lived(world, ages[i]);
         world_copy(saved, world);
         (void)each_place(world, saved, both_topics_crashing);
+    }
+    free(world);
+    free(saved);
+}
+
+/* The markers in a sector: the highest sequence, plus one. */
+static uint64_t marker_in(const struct world *world, struct octo_file file, uint32_t sector)
+{
+    const uint8_t *at = octo_simdisk_durable_sector(world->disk, file, sector);
+    uint64_t found = 0;
+
+    for (uint32_t o = 0; at != NULL && o + 24 <= 512; o += 8)
+        if (octo_get_u32(at + o) == OCTO_RECORD_MAGIC && at[o + 5] == OCTO_RECORD_MARKER)
+            found = octo_max_u64(found, octo_get_u64(at + o + 16) + 1);
+    return found;
+}
+
+/* The segment of the newest marker. */
+static uint32_t newest_marker(struct world *world, const struct world *saved)
+{
+    uint32_t numbers[SEGMENTS], segment = 0;
+    uint64_t newest = 0;
+
+    world_copy(world, saved);
+    const uint32_t count = octo_simdisk_files(world->disk, OCTO_FILE_MAIN, numbers, SEGMENTS);
+    for (uint32_t i = 0; i < count * 64; i++) {
+        const uint64_t found = marker_in(world, topic_file(0, numbers[i / 64]), i % 64);
+        if (found >= newest && found > 0) {
+            newest = found;
+            segment = numbers[i / 64];
+        }
+    }
+    return segment;
+}
+
+/* ---- Whole files ----------------------------------------------------------------------------- */
+
+/* A segment's file that is missing in one topic is made again; then the other one may go. */
+Test(wal_damage, missing_files)
+{
+    struct world *world = world_make();
+    struct world *saved = world_make();
+
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        uint32_t numbers[SEGMENTS];
+        lived(world, ages[i]);
+        world_copy(saved, world);
+        const uint32_t count = octo_simdisk_files(world->disk, OCTO_FILE_MAIN, numbers, SEGMENTS);
+        for (uint32_t n = 0; n < 2 * count; n++) {
+            world_copy(world, saved);
+            world_remove(world, topic_file(n % 2, numbers[n / 2]));
+            boot(world);
+            world_rule(world, !recovering(world), "recovering");
+            world_power_loss(world, LOSE_ALL);
+            /* A spare is not made again: it is something else by now. */
+            uint64_t size;
+            if (octo_simdisk_durable_size(world->disk, topic_file(n % 2 ^ 1u, numbers[n / 2]),
+                                          &size))
+                world_remove(world, topic_file(n % 2 ^ 1u, numbers[n / 2]));
+            boot(world);
+            world_rule(world, !recovering(world), "recovering, the second time");
+            life_finish(world);
+            cr_assert(world->model.complaint == NULL, "%s: age %zu, topic %u segment %u",
+                      world->model.complaint, i, n % 2, numbers[n / 2]);
+        }
+        for (uint32_t topic = 0; topic < 2; topic++) { /* all of a topic */
+            world_copy(world, saved);
+            for (uint32_t n = 0; n < count; n++)
+                world_remove(world, topic_file(topic, numbers[n]));
+            boot(world);
+            world_rule(world, !recovering(world), "recovering");
+            life_finish(world);
+            cr_assert(world->model.complaint == NULL, "%s: age %zu, topic %u",
+                      world->model.complaint, i, topic);
+        }
+        const uint32_t marked_in = newest_marker(world, saved);
+        for (uint32_t n = 0; n < count && numbers[n] < marked_in; n++) { /* of both topics */
+            world_copy(world, saved);
+            before = world->model;
+            world->model.lossy = true;
+            world_remove(world, topic_file(0, numbers[n]));
+            world_remove(world, topic_file(1, numbers[n]));
+            boot(world);
+            if (ready(world))
+                refill(world);
+            recovered(world);
+            cr_assert(world->model.complaint == NULL, "%s: age %zu, both of %u",
+                      world->model.complaint, i, numbers[n]);
+        }
+    }
+    free(world);
+    free(saved);
+}
+
+/* A topic that cannot be read is as good as damaged; if neither can, nothing is said about either.
+ */
+Test(wal_damage, unreadable_topics)
+{
+    struct world *world = world_make();
+    struct world *saved = world_make();
+
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        lived(world, ages[i]);
+        world_copy(saved, world);
+        for (uint8_t kind = OCTO_FILE_MAIN; kind <= OCTO_FILE_RECOVERY; kind++) {
+            world_copy(world, saved);
+            world->unreadable = kind;
+            boot(world);
+            /* The list of its files cannot be read either. */
+            cr_assert_str_eq(world->model.complaint, octo_err_text(OCTO_ERR_IO));
+        }
+    }
+    free(world);
+    free(saved);
+}
+
+/* The snapshot that the log goes on from is gone, and an older one is not there. */
+Test(wal_damage, lost_snapshot)
+{
+    struct world *world = world_make();
+
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        lived(world, ages[i]);
+        if (world->model.snapshot.index == 0)
+            continue;
+        const struct octo_position snapshot = world->model.snapshot;
+        world->model.snapshot = (struct octo_position){0};
+        world->model.lossy = true;
+        before = world->model;
+        for (uint32_t round = 0; round < 3; round++) {
+            boot(world);
+            cr_assert(world->model.complaint == NULL, "%s: age %zu round %u",
+                      world->model.complaint, i, round);
+            world_rule(world, recovering(world), "not recovering");
+            world_power_loss(world, round == 0 ? LOSE_ALL : LOSE_NONE);
+        }
+        boot(world);
+        struct octo_step step = world_step_begin(world);
+        world_install(world, &step, &snapshot, true);
+        world_step_end(world, &step);
+        world_settle(world);
+        refill(world);
+        recovered(world);
+        cr_assert(world->model.complaint == NULL, "%s: age %zu", world->model.complaint, i);
+    }
+    free(world);
+}
+
+/* Every marker of both topics is damaged: what was promised is not known any more. */
+Test(wal_damage, all_markers)
+{
+    struct world *world = world_make();
+    struct octo_position floor;
+
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        uint32_t numbers[SEGMENTS];
+        lived(world, ages[i]);
+        const uint32_t count = octo_simdisk_files(world->disk, OCTO_FILE_MAIN, numbers, SEGMENTS);
+        for (uint32_t n = 0; n < 2 * count; n++) {
+            const struct octo_file file = topic_file(n % 2, numbers[n / 2]);
+            for (uint32_t sector = 0; sector < 64; sector++) {
+                if (marker_in(world, file, sector) > 0)
+                    octo_simdisk_damage(world->disk, file, 512ull * sector, 512,
+                                        OCTO_DAMAGE_GARBAGE, sector);
+            }
+        }
+        before = world->model;
+        world->model.lossy = true;
+        boot(world);
+        cr_assert(world->model.complaint == NULL, "%s: age %zu", world->model.complaint, i);
+        cr_assert(octo_wal_floor(world->wal, &floor) && floor.index == OCTO_FLOOR_UNKNOWN);
+        world_power_loss(world, LOSE_ALL);
+        boot(world);
+        cr_assert(octo_wal_floor(world->wal, &floor) && floor.index == OCTO_FLOOR_UNKNOWN);
+        refill(world);
+        recovered(world);
+        cr_assert(world->model.complaint == NULL, "%s: age %zu", world->model.complaint, i);
+    }
+    free(world);
+}
+
+/* ---- The vote -------------------------------------------------------------------------------- */
+
+Test(wal_damage, vote_copies)
+{
+    static const struct octo_file vote = {.kind = OCTO_FILE_VOTE};
+    struct world *world = world_make();
+    struct world *saved = world_make();
+
+    for (uint32_t i = 0; i < 4; i++) {
+        lived(world, 11);
+        for (uint32_t boots = 0; boots < i; boots++) {
+            boot(world);
+            world_power_loss(world, LOSE_ALL);
+        }
+        world_copy(saved, world);
+        for (uint32_t slots = 1; slots < 16; slots++) {
+            world_copy(world, saved);
+            for (uint32_t slot = 0; slot < 4; slot++)
+                if ((slots & 1u << slot) != 0)
+                    octo_simdisk_damage(world->disk, vote, 512ull * slot, 512,
+                                        damages[1 + (slots + i) % 2], slots);
+            const bool pair = (slots & 3) == 3 || (slots & 12) == 12;
+            boot(world);
+            if (pair) {
+                cr_assert_str_eq(world->model.complaint, octo_err_text(OCTO_ERR_VOTE_UNKNOWN));
+                continue;
+            }
+            cr_assert(world->marks[OCTO_MARK_VOTE_COPY_TORN] > 0);
+            life_finish(world);
+            cr_assert(world->model.complaint == NULL, "%s: slots %x", world->model.complaint,
+                      slots);
+        }
     }
     free(world);
     free(saved);

@@ -57,6 +57,7 @@ struct world {
     struct world_strike strike;
     uint32_t rates[OCTO_CHANCE_COUNT]; /* per million */
     uint8_t liar;                      /* kind of file that lies; 0: none */
+    uint8_t unreadable;                /* kind of file that cannot be read; 0: none */
     enum world_loss loss;
 
     struct octo_effect items[WORLD_EFFECTS];
@@ -133,6 +134,8 @@ static inline uint64_t world_ask(void *context, const struct octo_disk_question 
         strike->asked = true;
         return strike->answer;
     }
+    if (kind == OCTO_CHANCE_READ_ERROR && question->file.kind == world->unreadable)
+        return 1;
     if (lie && question->file.kind != world->liar)
         return 0;
     return world_draw_answer(world, kind);
@@ -295,7 +298,39 @@ static inline void world_power_loss(struct world *world, enum world_loss loss)
     world->pending_count = 0;
 }
 
+/* Another's hand on the disk: one operation, at once. */
+static inline enum octo_err world_disk_do(struct world *world, const struct octo_disk_op *op)
+{
+    const struct octo_disk_host host = world_host(world);
+    struct octo_event event = {0};
+    uint32_t slot;
+
+    if (octo_simdisk_submit(world->disk, op, &host, &slot) == 0)
+        return OCTO_ERR_FULL;
+    octo_simdisk_complete(world->disk, slot, &host, NULL, 0, &event);
+    return event.disk.result;
+}
+
+static inline void world_remove(struct world *world, struct octo_file file)
+{
+    const struct octo_disk_op unlink = {.kind = OCTO_DISK_UNLINK, .file = file};
+    const struct octo_disk_op sync = {.kind = OCTO_DISK_DIR_SYNC};
+
+    world_rule(world, world_disk_do(world, &unlink) == OCTO_ERR_OK, "no such file");
+    world_rule(world, world_disk_do(world, &sync) == OCTO_ERR_OK, "no sync");
+}
+
 /* ---- What is done to the log ----------------------------------------------------------------- */
+
+static inline void world_vote(struct world *world, octo_term term, octo_node_id vote)
+{
+    struct model *model = &world->model;
+
+    if (model->vote_count == MODEL_VOTES)
+        return;
+    octo_wal_set_vote(world->wal, term, vote);
+    model->votes[model->vote_count++] = (struct model_vote){term, vote};
+}
 
 static inline enum octo_err world_append(struct world *world, octo_index index, uint32_t size)
 {
@@ -312,6 +347,9 @@ static inline enum octo_err world_append(struct world *world, octo_index index, 
     };
     const uint64_t previous = octo_log_chain(log, index - 1);
     const octo_index last = octo_wal_last(world->wal);
+
+    if (world->term > octo_wal_term(world->wal))
+        world_vote(world, world->term, 0);
     const enum octo_err err = octo_wal_append(world->wal, &entry);
 
     if (err == OCTO_ERR_OK)
@@ -328,21 +366,11 @@ static inline enum octo_err world_bring(struct world *world,
     struct octo_entry entry = operation->entry;
 
     entry.command = model_command(operation->command_seed, entry.size);
-    const enum octo_err err = fetched ? octo_wal_fetched(world->wal, &entry)
-                                      : octo_wal_append(world->wal, &entry);
+    const enum octo_err err =
+        fetched ? octo_wal_fetched(world->wal, &entry) : octo_wal_append(world->wal, &entry);
     if (err == OCTO_ERR_OK)
         model_appended(&world->model, &entry, operation->previous, operation->command_seed);
     return err;
-}
-
-static inline void world_vote(struct world *world, octo_term term, octo_node_id vote)
-{
-    struct model *model = &world->model;
-
-    if (model->vote_count == MODEL_VOTES)
-        return;
-    octo_wal_set_vote(world->wal, term, vote);
-    model->votes[model->vote_count++] = (struct model_vote){term, vote};
 }
 
 /* A snapshot of the node's own. */
@@ -359,6 +387,8 @@ static inline void world_install(struct world *world, struct octo_step *step,
 {
     const struct octo_log *log = octo_wal_log(world->wal);
 
+    if (snapshot->term > octo_wal_term(world->wal))
+        world_vote(world, snapshot->term, 0);
     if (octo_log_has(log, snapshot->index) &&
         octo_log_chain(log, snapshot->index) == snapshot->chain)
         world->model.snapshot = *snapshot;
