@@ -250,12 +250,20 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 /* Whether the image still holds what the node acknowledged: in its log, in a snapshot (of another
  * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. */
 static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_node *node,
-                       const struct oracle_marker *marker)
+                       const struct oracle_found *found)
 {
+    const struct oracle_marker *marker = &found->marker;
+
     if (oracle_image_covers(oracles, node, node->acked))
         return true;
     if (oracle_image_holds(oracles, node, node->acked, node->acked_chain) &&
         oracle_image_marked(oracles, node, node->acked))
+        return true;
+    /* Where a disk lied, a copy is written over from its twin, and a crash may tear it: the other
+     * one is then what is left, as it was before. */
+    if (node->lied && marker->found && marker->index >= node->acked &&
+        (found->last.index > node->acked ||
+         (found->last.index == node->acked && found->last.chain == node->acked_chain)))
         return true;
     return node->impaired && marker->found && marker->floor_index != 0 &&
            oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
@@ -279,7 +287,7 @@ static bool log_kept(struct octo_oracles *oracles, const struct oracle_node *nod
 {
     char text[160] = "";
 
-    if (!acked_kept(oracles, node, &found->marker)) {
+    if (!acked_kept(oracles, node, found)) {
         image_shortfall(node, node->acked, node->acked_chain, text, sizeof text);
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u has lost index %" PRIu64 ", which it promised at event %" PRIu64 ": %s",
