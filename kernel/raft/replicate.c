@@ -23,6 +23,7 @@ void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode)
     peer->inflight_count = 0;
     peer->snapshot_index = 0;
     peer->snapshot_offset = 0;
+    peer->snapshot_round = 0;
 }
 
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step)

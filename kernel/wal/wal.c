@@ -171,9 +171,21 @@ bool octo_wal_space(const struct octo_wal *wal, uint32_t size)
     return bytes + wal->config.sector_bytes <= octo_wal_segments_room(wal);
 }
 
-bool octo_wal_pressed(const struct octo_wal *wal)
+/* What the segments are needed for begins with the first live entry above the snapshot. */
+static octo_sequence covered_by(const struct octo_wal *wal, octo_index snapshot)
 {
-    return wal->segments.no_space || 2 * wal->segments.live > wal->config.segments_max;
+    const struct octo_log *log = &wal->log;
+
+    if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
+        return octo_log_sequence(log, snapshot + 1) - 1;
+    return wal->flush.submitted;
+}
+
+bool octo_wal_pressed(const struct octo_wal *wal, octo_index index)
+{
+    if (!wal->segments.no_space && 2 * wal->segments.live <= wal->config.segments_max)
+        return false;
+    return octo_wal_segments_covered(wal, covered_by(wal, index)) > 0;
 }
 
 const struct octo_log *octo_wal_log(const struct octo_wal *wal)
@@ -188,15 +200,9 @@ octo_index octo_wal_durable(const struct octo_wal *wal)
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
-/* Segments are needed from the one on that holds the first live entry above the snapshot. */
-uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot)
+uint32_t octo_wal_reclaim(struct octo_wal *wal)
 {
-    const struct octo_log *log = &wal->log;
-    octo_sequence needed = wal->flush.submitted + 1;
-
-    if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
-        needed = octo_log_sequence(log, snapshot + 1);
-    return octo_wal_segments_reclaim(wal, needed - 1);
+    return octo_wal_segments_reclaim(wal, covered_by(wal, wal->snapshot));
 }
 
 static void compact_trace(const struct octo_wal *wal, struct octo_step *step, uint32_t segments)
@@ -213,7 +219,8 @@ void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index s
     /* What is not durable yet is still to be written from memory. */
     octo_log_compact(&wal->log,
                      octo_max_u64(octo_min_u64(keep, wal->flush.durable), wal->log.base.index));
-    compact_trace(wal, step, octo_wal_reclaim(wal, snapshot));
+    wal->snapshot = snapshot;
+    compact_trace(wal, step, octo_wal_reclaim(wal));
 }
 
 void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
@@ -236,7 +243,8 @@ void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
     flush->base_due = true;
     flush->base_sequence = 0;
     flush->base_at = *snapshot;
-    compact_trace(wal, step, octo_wal_reclaim(wal, snapshot->index));
+    wal->snapshot = snapshot->index;
+    compact_trace(wal, step, octo_wal_reclaim(wal));
     octo_wal_flush_check(wal);
 }
 
