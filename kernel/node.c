@@ -42,6 +42,7 @@ struct octo_node {
     uint64_t seed;
     octo_time_ns now; /* of the last event */
     uint64_t next_op; /* id of the next disk operation */
+    enum octo_directory_user directory;
     bool booted;
     uint32_t marks[OCTO_MARK_COUNT];
     struct proposal proposals[PROPOSALS];
@@ -503,6 +504,7 @@ static struct octo_step step_begin(struct octo_node *node, const struct octo_eve
         .now = event->now,
         .marks = node->marks,
         .next_op = &node->next_op,
+        .directory = &node->directory,
     };
 }
 
