@@ -53,15 +53,11 @@ enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_st
     peer->heard = true;
     raft->active |= octo_raft_bit(message->from);
     if (response->installed != 0) {
-        if (response->index > peer->match) {
-            peer->match = response->index;
-            raft->count_due = true;
-        }
         if (peer->mode == OCTO_PEER_SNAPSHOT) {
             octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
-            peer->next = peer->match + 1;
+            peer->next = 0;
         }
-        peer->next = octo_max_u64(peer->next, peer->match + 1);
+        octo_raft_peer_matched(raft, peer, response->index);
         return OCTO_ERR_OK;
     }
     /* The same offset again is a reason to send the chunk again only in answer to a heartbeat after
