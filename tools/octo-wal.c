@@ -41,19 +41,25 @@ int main(int argc, char **argv)
     struct tool_arguments arguments;
     struct survey survey;
 
-    if (!arguments_parse(&arguments, argc, argv))
+    if (!arguments_parse(&arguments, argc, argv)) {
+        texts_free(NULL);
         return TOOL_USAGE;
+    }
     if (arguments.help || arguments.version) {
         (arguments.help ? help_print : version_print)(stdout);
         return (int)finish(TOOL_SOUND);
     }
-    if (!survey_make(&survey, &arguments))
+    if (!survey_make(&survey, &arguments)) {
+        survey_free(&survey);
+        texts_free(NULL);
         return TOOL_USAGE;
+    }
     survey_judge(&survey);
     if (survey.directory.locked)
         complain("a node is running on %s; what you see may change", quoted(arguments.path));
     report(&survey);
     const enum tool_exit status = survey.status;
     survey_free(&survey);
+    texts_free(NULL);
     return (int)finish(status);
 }

@@ -81,25 +81,34 @@ static void print_line(const struct dump *dump, const struct record *record, con
     fputc('\n', dump->out);
 }
 
+static bool wanted(const struct dump *dump, const struct record *record)
+{
+    const struct tool_arguments *arguments = dump->arguments;
+
+    if ((record->topics & arguments->topics) == 0 || dump->printed >= arguments->limit)
+        return false;
+    if (arguments->segment != 0 && record->segment != arguments->segment)
+        return false;
+    return record->sequence >= arguments->from;
+}
+
 static void dump_record(void *context, const struct record *record)
 {
     struct dump *dump = context;
     const struct tool_arguments *arguments = dump->arguments;
     const enum meaning meaning = log_take(dump->log, record);
+    const struct text *mark = texts_mark();
     const char *means = meaning_text(dump->log, record, meaning);
 
-    if ((record->topics & arguments->topics) == 0 || dump->printed >= arguments->limit)
-        return;
-    if (arguments->segment != 0 && record->segment != arguments->segment)
-        return;
-    if (record->sequence < arguments->from)
-        return;
-    dump->printed++;
-    const char *state = state_text(record, means);
-    if (arguments->json)
-        print_json(dump, record, state, meaning < MEANS_DUPLICATE);
-    else
-        print_line(dump, record, state);
+    if (wanted(dump, record)) {
+        const char *state = state_text(record, means);
+        dump->printed++;
+        if (arguments->json)
+            print_json(dump, record, state, meaning < MEANS_DUPLICATE);
+        else
+            print_line(dump, record, state);
+    }
+    texts_free(mark);
 }
 
 static void dump_rubble(void *context, const struct rubble *rubble)

@@ -39,13 +39,42 @@ void tool_free(void *block)
     free(block);
 }
 
+/* ---- Texts ----------------------------------------------------------------------------------- */
+
+struct text {
+    struct text *before;
+    char letters[];
+};
+
+static struct text *texts; /* the newest one */
+
+struct text *texts_mark(void)
+{
+    return texts;
+}
+
+void texts_free(const struct text *mark)
+{
+    while (texts != mark) {
+        struct text *before = texts->before;
+        free(texts);
+        texts = before;
+    }
+}
+
 const char *text_of_list(const char *format, va_list list)
 {
-    char *text = NULL;
+    va_list again;
 
-    if (vasprintf(&text, format, list) < 0)
-        no_memory();
-    return text;
+    va_copy(again, list);
+    const int length = vsnprintf(NULL, 0, format, list);
+    octo_assert(length >= 0);
+    struct text *text = tool_grow(NULL, 1, sizeof *text + (size_t)length + 1);
+    vsnprintf(text->letters, (size_t)length + 1, format, again);
+    va_end(again);
+    text->before = texts;
+    texts = text;
+    return text->letters;
 }
 
 const char *text_of(const char *format, ...)

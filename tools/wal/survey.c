@@ -197,7 +197,8 @@ bool survey_make(struct survey *survey, const struct tool_arguments *arguments)
 
 void survey_free(struct survey *survey)
 {
-    close(survey->directory.descriptor);
+    if (survey->directory.descriptor >= 0)
+        close(survey->directory.descriptor);
     tool_free(survey->directory.entries);
     tool_free(survey->directory.strangers);
     tool_free(survey->snapshots);

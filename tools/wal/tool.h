@@ -74,9 +74,14 @@ void *tool_grow(void *block, size_t count, size_t size) OCTO_MUST_USE;
 
 void tool_free(void *block);
 
-/* text_of returns a formatted string of its own, never freed: there are few. */
+/* text_of returns a formatted string of its own, which lives until texts_free is called with a mark
+ * that was taken before it was made. */
 const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *text_of_list(const char *format, va_list list) __attribute__((format(printf, 1, 0)));
+
+struct text;
+struct text *texts_mark(void) OCTO_MUST_USE;
+void texts_free(const struct text *mark);
 
 /* A word from outside, fit for one line: control characters become '?', long words are cut. */
 const char *quoted(const char *word);
