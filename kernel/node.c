@@ -8,6 +8,7 @@
 #include "kernel/node.h"
 #include "kernel/raft/raft.h"
 #include "kernel/sessions.h"
+#include "kernel/snapshot/snapshot.h"
 #include "kernel/step.h"
 #include "kernel/wal/wal.h"
 #include "kernel/wire/wire.h"
@@ -33,6 +34,7 @@ struct octo_node {
     struct octo_config config;
     struct octo_raft raft;
     struct octo_wal *wal; /* these pointers stay within the block (K2) */
+    struct octo_snapshots *snapshots;
     struct octo_sessions *sessions;
     uint8_t *machine_memory;
     struct octo_machine_context machine;
@@ -55,7 +57,8 @@ static size_t node_struct_bytes(void)
 size_t octo_node_bytes(const struct octo_config *config)
 {
     return node_struct_bytes() + octo_wal_bytes(config) + octo_raft_bytes(config) +
-           octo_sessions_bytes(config) + octo_align_up(config->machine_memory_bytes, 64);
+           octo_snapshots_bytes(config) + octo_sessions_bytes(config) +
+           octo_align_up(config->machine_memory_bytes, 64);
 }
 
 static void limits(const struct octo_config *config, uint64_t *items, uint64_t *bytes)
@@ -64,6 +67,7 @@ static void limits(const struct octo_config *config, uint64_t *items, uint64_t *
     *items = WAL_ITEMS + NODE_ITEMS + 2 * (uint64_t)config->apply_max;
     *bytes = ((uint64_t)config->apply_max + 1) * config->result_bytes_max;
     octo_raft_limits(config, items, bytes);
+    octo_snapshots_limits(config, items);
 }
 
 void octo_effects_limits(const struct octo_config *config, uint32_t *items, uint32_t *bytes)
@@ -100,10 +104,17 @@ enum octo_err octo_node_init(void *block, size_t size, const struct octo_config 
     made->config = *config;
     made->next_op = 1;
     made->wal = octo_wal_init(&made->config, &arena);
-    octo_raft_init(&made->raft, &made->config, made->wal, &arena);
     made->sessions = octo_sessions_init(&made->config, &arena);
     made->machine_memory = octo_arena_alloc(&arena, config->machine_memory_bytes);
     octo_assert(made->machine_memory != NULL);
+    const struct octo_snapshot_content content = {
+        .machine = &made->machine,
+        .machine_memory = made->machine_memory,
+        .sessions = made->sessions,
+        .applied = &made->applied,
+    };
+    made->snapshots = octo_snapshots_init(&made->config, &content, &arena);
+    octo_raft_init(&made->raft, &made->config, made->wal, made->snapshots, &arena);
     octo_assert(arena.used == octo_node_bytes(config));
     *node = made;
     return OCTO_ERR_OK;
@@ -186,6 +197,8 @@ static void node_apply(struct octo_node *node, struct octo_step *step)
     const struct octo_log *log = octo_wal_log(node->wal);
     uint32_t count = 0;
 
+    if (octo_snapshots_freezes(node->snapshots))
+        return; /* until its bytes are out, or in */
     while (node->applied < node->raft.commit && count < node->config.apply_max) {
         struct octo_entry entry;
         const bool found = octo_log_entry(log, node->applied + 1, &entry);
@@ -198,6 +211,72 @@ static void node_apply(struct octo_node *node, struct octo_step *step)
         octo_step_mark(step, OCTO_MARK_APPLY_PAGED);
         octo_step_deadline(step, step->now);
     }
+}
+
+/* ---- Snapshots ----------------------------------------------------------------------------- */
+
+/* A snapshot counts from now on: the log before it may go, but for what slow followers may still
+ * want and what is not applied yet. */
+static void snapshot_follow(struct octo_node *node, struct octo_step *step)
+{
+    const enum octo_snapshot_news news = octo_snapshots_news(node->snapshots);
+    const struct octo_position *position = &octo_snapshots_newest(node->snapshots)->position;
+    const octo_index base = octo_wal_log(node->wal)->base.index;
+    octo_index keep = base;
+
+    switch (news) {
+    case OCTO_SNAPSHOT_NO_NEWS:
+        break;
+    case OCTO_SNAPSHOT_SAVED:
+        if (position->index > base + node->config.log_keep_entries)
+            keep = position->index - node->config.log_keep_entries;
+        octo_wal_compact(node->wal, step, position->index, octo_min_u64(keep, node->applied));
+        break;
+    case OCTO_SNAPSHOT_INSTALLED:
+        octo_raft_installed(&node->raft, step, position);
+        node->applied = position->index;
+        break;
+    }
+}
+
+/* Whether entries or bytes of the log in memory are more than half of what it can hold. */
+static bool log_half_full(const struct octo_log *log)
+{
+    if (log->last == log->base.index)
+        return false;
+    const struct octo_log_slot *first = &log->slots[(log->base.index + 1) % log->entries_max];
+    return log->last - log->base.index > log->entries_max / 2 ||
+           log->bytes_end - first->offset > log->bytes_max / 2;
+}
+
+/* Takes one after so many entries, or when space for the log runs out. Not while somebody is being
+ * sent the present one, who would have to begin anew, unless it is about space. */
+static void snapshot_consider(struct octo_node *node, struct octo_step *step)
+{
+    const struct octo_machine *machine = step->effects->machine;
+    const struct octo_log *log = octo_wal_log(node->wal);
+    const octo_index since = node->applied - octo_snapshots_newest(node->snapshots)->position.index;
+
+    if (node->config.snapshot_entries == 0 || machine->snapshot == NULL || machine->restore == NULL)
+        return;
+    const bool due = since >= node->config.snapshot_entries;
+    const bool pressed =
+        since > log->entries_max / 16 && (log_half_full(log) || octo_wal_pressed(node->wal));
+    if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
+        return;
+    if (!octo_snapshots_idle(node->snapshots, step->now))
+        return;
+    const struct octo_position position = octo_log_position(log, node->applied);
+    octo_snapshots_take(node->snapshots, step, &position);
+}
+
+/* The step's last words: what is due on the disk, and when to come back. */
+static void node_disk(struct octo_node *node, struct octo_step *step)
+{
+    octo_wal_flush(node->wal, step);
+    octo_snapshots_drive(node->snapshots, step);
+    if (node->applied < node->raft.commit && !octo_snapshots_freezes(node->snapshots))
+        octo_step_deadline(step, step->now);
 }
 
 /* ---- Events -------------------------------------------------------------------------------- */
@@ -300,6 +379,8 @@ static void node_request(struct octo_node *node, struct octo_step *step,
         refuse(step, outcome.status, OCTO_EVENT_REQUEST);
     } else if (node->raft.role == OCTO_ROLE_STARTING) {
         outcome.status = OCTO_ERR_NOT_READY;
+    } else if (octo_snapshots_restoring(node->snapshots)) { /* nor may the sessions be asked */
+        outcome.status = OCTO_ERR_NOT_READY;
     } else if (node->raft.role != OCTO_ROLE_LEADER) {
         outcome.status = OCTO_ERR_NOT_LEADER;
     } else {
@@ -331,7 +412,8 @@ static void node_event(struct octo_node *node, struct octo_step *step,
         node_message(node, step, event);
         break;
     case OCTO_EVENT_DISK:
-        (void)octo_wal_completion(node->wal, step, event);
+        if (!octo_wal_completion(node->wal, step, event))
+            (void)octo_snapshots_completion(node->snapshots, step, event);
         break;
     case OCTO_EVENT_REQUEST:
         node_request(node, step, event);
@@ -349,27 +431,42 @@ static void node_halt(struct octo_node *node, struct octo_step *step, enum octo_
     step->effects->deadline = OCTO_NEVER;
 }
 
-/* The log is read and durable: the machine begins empty and applies it anew, as far as a leader
- * says that it is committed. */
-static enum octo_err node_start(struct octo_node *node, struct octo_step *step)
+/* The log is read and durable. The machine has the state of the snapshot, if there is one, and
+ * applies the log anew, as far as a leader says that it is committed. */
+static void node_start(struct octo_node *node, struct octo_step *step)
 {
     const struct octo_log *log = octo_wal_log(node->wal);
 
-    octo_assert(step->effects->machine != NULL);
+    node->applied = octo_snapshots_newest(node->snapshots)->position.index;
     octo_step_trace(step, OCTO_TRACE_READY, octo_wal_term(node->wal), octo_wal_vote(node->wal),
                     log->last, octo_log_sequence(log, log->last));
-    node->machine.allocator =
-        octo_allocator_init(node->machine_memory, node->config.machine_memory_bytes);
-    const enum octo_err err = step->effects->machine->init(&node->machine);
-    if (err != OCTO_ERR_OK)
-        return err;
     octo_raft_start(&node->raft, step, node->seed);
-    return OCTO_ERR_OK;
+    octo_assert(node->raft.commit >= node->applied);
+}
+
+/* The log awaits the snapshot from which it goes on. */
+static void node_snapshot_boot(struct octo_node *node, struct octo_step *step)
+{
+    switch (octo_snapshots_stage(node->snapshots)) {
+    case OCTO_SNAPSHOTS_IDLE:
+        octo_snapshots_boot(node->snapshots, step);
+        break;
+    case OCTO_SNAPSHOTS_READY:
+        octo_wal_found(node->wal, step, &octo_snapshots_newest(node->snapshots)->position);
+        break;
+    case OCTO_SNAPSHOTS_BOOTING:
+    case OCTO_SNAPSHOTS_FAILED:
+        break;
+    }
 }
 
 /* Whether the log is usable, starting or halting the node when that has just changed. */
 static bool node_running(struct octo_node *node, struct octo_step *step)
 {
+    if (octo_snapshots_stage(node->snapshots) == OCTO_SNAPSHOTS_FAILED) {
+        node_halt(node, step, octo_snapshots_reason(node->snapshots));
+        return false;
+    }
     switch (octo_wal_stage(node->wal)) {
     case OCTO_WAL_READY:
         break;
@@ -377,21 +474,19 @@ static bool node_running(struct octo_node *node, struct octo_step *step)
         node_halt(node, step, octo_wal_reason(node->wal));
         return false;
     case OCTO_WAL_WAITING:
-        octo_wal_found(node->wal, step, &(struct octo_position){0});
-        octo_wal_flush(node->wal, step);
+        node_snapshot_boot(node, step);
+        node_disk(node, step);
         return false;
     case OCTO_WAL_IDLE:
     case OCTO_WAL_OPENING:
     case OCTO_WAL_RECOVERING:
-        octo_wal_flush(node->wal, step);
+        node_disk(node, step);
         return false;
     }
     if (node->raft.role != OCTO_ROLE_STARTING)
         return true;
-    const enum octo_err err = node_start(node, step);
-    if (err != OCTO_ERR_OK)
-        node_halt(node, step, err);
-    return err == OCTO_ERR_OK;
+    node_start(node, step);
+    return true;
 }
 
 static struct octo_step step_begin(struct octo_node *node, const struct octo_event *event,
@@ -422,10 +517,12 @@ void octo_node_step(struct octo_node *node, const struct octo_event *event,
     node_event(node, &step, event);
     if (!node_running(node, &step))
         return;
+    snapshot_follow(node, &step);
     octo_raft_advance(&node->raft, &step);
     node_apply(node, &step);
+    snapshot_consider(node, &step);
     octo_raft_send(&node->raft, &step);
-    octo_wal_flush(node->wal, &step);
+    node_disk(node, &step);
     octo_raft_check(&node->raft);
 }
 
@@ -465,6 +562,7 @@ void octo_node_look(const struct octo_node *node, struct octo_node_view *view)
     view->durable = octo_wal_durable(node->wal);
     view->commit = node->raft.commit;
     view->applied = node->applied;
+    view->snapshot = octo_snapshots_newest(node->snapshots)->position.index;
     struct octo_position floor;
     if (octo_wal_floor(node->wal, &floor)) {
         view->floor_term = floor.term;
@@ -483,6 +581,8 @@ uint64_t octo_node_digest(const struct octo_node *node, const struct octo_machin
 {
     if (node->raft.role == OCTO_ROLE_STARTING || node->raft.role == OCTO_ROLE_HALTED)
         return 0;
+    if (octo_snapshots_restoring(node->snapshots))
+        return 0;
     return machine->digest(&node->machine);
 }
 
@@ -497,6 +597,7 @@ void octo_node_check(const struct octo_node *node)
     if (node->raft.role == OCTO_ROLE_STARTING || node->raft.role == OCTO_ROLE_HALTED)
         return;
     octo_raft_check(&node->raft);
+    octo_snapshots_check(node->snapshots);
     octo_sessions_check(node->sessions);
     octo_assert(node->applied <= node->raft.commit);
 

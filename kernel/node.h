@@ -94,7 +94,8 @@ bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo
  * predecessor's chain (0 before index 1), term, kind, client, sequence and command. */
 uint64_t octo_entry_chain(uint64_t previous, const struct octo_entry *entry);
 
-/* octo_node_digest is the machine's digest of the applied state; 0 while STARTING or HALTED. */
+/* octo_node_digest is the machine's digest of the applied state; 0 while STARTING or HALTED,
+ * and while a leader's snapshot is being restored: applied then says what the state was before. */
 uint64_t octo_node_digest(const struct octo_node *node, const struct octo_machine *machine);
 
 /* octo_node_marks points at OCTO_MARK_COUNT counters in the node's block, counted since init. */

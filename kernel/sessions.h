@@ -15,6 +15,7 @@
 #define OCTO_KERNEL_SESSIONS_H
 
 #include "kernel/config.h"
+#include "kernel/machine.h"
 #include "kernel/memory.h"
 
 struct octo_sessions;
@@ -48,6 +49,24 @@ void octo_sessions_record(struct octo_sessions *sessions, octo_client_id client,
 /* octo_sessions_digest is a hash of everything that octo_sessions_look can ever depend on: equal on
  * replicas that applied the same commands. O(1). */
 uint64_t octo_sessions_digest(const struct octo_sessions *sessions);
+
+/* octo_sessions_clear empties the table. */
+void octo_sessions_clear(struct octo_sessions *sessions);
+
+/* octo_sessions_image_bytes is the size of what octo_sessions_snapshot writes in all. */
+uint64_t octo_sessions_image_bytes(const struct octo_sessions *sessions);
+
+/* octo_sessions_snapshot writes the table (docs/formats.md, "Session table") from *cursor on, as
+ * much as fits, and moves *cursor; true when the last byte is out. *cursor starts at 0, and the
+ * table must not change in between. Equal tables give equal bytes. */
+bool octo_sessions_snapshot(const struct octo_sessions *sessions, uint64_t *cursor,
+                            struct octo_buffer *out);
+
+/* octo_sessions_restore takes the next piece of such bytes into a table that was empty; `last` with
+ * the last piece, which may be empty. The table then answers as the one that was written.
+ * MALFORMED: these are not such bytes. RANGE: of a table with other limits. Clear it then. */
+enum octo_err octo_sessions_restore(struct octo_sessions *sessions, const uint8_t *bytes,
+                                    uint32_t size, bool last) OCTO_MUST_USE;
 
 /* octo_sessions_check walks the table and asserts its invariants. */
 void octo_sessions_check(const struct octo_sessions *sessions);

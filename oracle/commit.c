@@ -8,10 +8,10 @@
 
 octo_index oracle_committed_common(const struct octo_oracles *oracles, const struct oracle_log *log)
 {
-    octo_index low = 0;
+    octo_index low = log->base.index;
     octo_index high = octo_min_u64(log->last, oracles->committed_count);
 
-    if (high == 0 || oracle_log_chain(log, high) == oracle_committed_at(oracles, high)->chain)
+    if (high <= low || oracle_log_chain(log, high) == oracle_committed_at(oracles, high)->chain)
         return high;
     while (low < high) {
         const octo_index middle = high - (high - low) / 2;
@@ -82,14 +82,14 @@ void oracle_reply(struct octo_oracles *oracles, const struct oracle_step *step,
 
 /* ---- What being committed rests on --------------------------------------------------------- */
 
-/* Whether a node whose log ends like `candidate` would get the vote of one that ends like `voter`.
+/* Whether a node whose log ends like `candidate` would get the vote of voter, after a power loss.
  */
-static bool would_vote(const struct oracle_log *candidate, const struct oracle_log *voter)
+static bool would_vote(const struct oracle_log *candidate, const struct oracle_node *voter)
 {
-    const octo_term theirs = oracle_log_term(candidate, candidate->last);
-    const octo_term own = oracle_log_term(voter, voter->last);
+    const struct oracle_point own = oracle_floor_position(voter, oracle_image_log(voter));
 
-    return theirs > own || (theirs == own && candidate->last >= voter->last);
+    return oracle_position_reaches(oracle_log_term(candidate, candidate->last), candidate->last,
+                                   own.term, own.index);
 }
 
 /* The harm that section 5.4.2 is about (figure 8): a node with this log could win an election, at
@@ -100,29 +100,48 @@ static bool could_lead(const struct octo_oracles *oracles, const struct oracle_l
     uint32_t votes = 0;
 
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++)
-        votes += would_vote(log, oracle_image_log(&oracles->nodes[id]));
+        votes += !oracles->nodes[id].wiped && would_vote(log, &oracles->nodes[id]);
     return votes >= oracle_majority(oracles);
 }
 
 static bool lacks(const struct oracle_log *log, octo_index index, uint64_t chain)
 {
-    return index > log->last || oracle_log_chain(log, index) != chain;
+    return index > log->base.index && !oracle_log_has(log, index, chain);
 }
 
 /* A node that lacks the committed entry, on disk or in memory, and could lead; 0 if there is none.
- */
+ * One that lost what it acknowledged does not campaign until it has it again. */
 static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index index,
                                 uint64_t chain)
 {
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++) {
         const struct oracle_node *node = &oracles->nodes[id];
         const struct oracle_log *image = oracle_image_log(node);
+        if (oracle_floor_ahead(node, image))
+            continue;
+        if (node->wiped)
+            continue;
         if (lacks(image, index, chain) && could_lead(oracles, image))
             return id;
         if (node->ready && lacks(&node->log, index, chain) && could_lead(oracles, &node->log))
             return id;
     }
     return 0;
+}
+
+/* A node that lost an entry which it acknowledged still votes as one that holds it; one that lost its
+ * disk votes for nobody any more, which keeps the entry just as well. */
+static bool counts_as_holder(const struct octo_oracles *oracles, const struct oracle_node *node,
+                             octo_index index, octo_term term, uint64_t chain)
+{
+    if (node->wiped)
+        return index <= node->acked && term <= node->acked_term;
+    if (oracle_image_holds(oracles, node, index, chain))
+        return true;
+    if (!node->impaired || !oracle_floor_ahead(node, oracle_image_log(node)))
+        return false;
+    return (index <= node->owed_index && term <= node->owed_term) ||
+           (index <= node->acked && term <= node->acked_term);
 }
 
 /* A majority holds the committed entry durably, and that suffices to keep it. */
@@ -134,8 +153,9 @@ static void committed_held(struct octo_oracles *oracles, const struct oracle_ste
     uint32_t holders = 0;
 
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++) {
-        oracle_image_refresh(oracles, &oracles->nodes[id], step->images);
-        holders += oracle_image_holds(&oracles->nodes[id], index, chain);
+        if (!oracles->nodes[id].wiped)
+            oracle_image_refresh(oracles, &oracles->nodes[id], step->images);
+        holders += counts_as_holder(oracles, &oracles->nodes[id], index, term, chain);
     }
     if (holders < oracle_majority(oracles)) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
@@ -159,7 +179,8 @@ static bool agrees(struct octo_oracles *oracles, const struct oracle_step *step,
     const struct oracle_log *log = &step->node->log;
     const octo_index shared = octo_min_u64(commit, oracles->committed_count);
 
-    if (shared == 0 || oracle_log_chain(log, shared) == oracle_committed_at(oracles, shared)->chain)
+    if (shared <= log->base.index ||
+        oracle_log_chain(log, shared) == oracle_committed_at(oracles, shared)->chain)
         return true;
     const octo_index at = oracle_committed_common(oracles, log) + 1;
     const struct oracle_committed *committed = oracle_committed_at(oracles, at);
@@ -244,6 +265,12 @@ void oracle_commit(struct octo_oracles *oracles, const struct oracle_step *step,
     struct oracle_node *node = step->node;
     const octo_index commit = step->view.commit;
 
+    if (commit < node->log.base.index) {
+        oracle_break(oracles, OCTO_PROPERTY_COMMIT_MONOTONE,
+                     "n%u's commit index is %" PRIu64 ", but its log begins after %" PRIu64,
+                     node->id, commit, node->log.base.index);
+        return;
+    }
     if (commit == node->commit)
         return;
     if (commit < node->commit) {
@@ -280,15 +307,22 @@ void oracle_verify(const struct oracle_step *step)
         return; /* not even read; a range error may come up in the middle of it */
     if (term != step->view.term || step->view.role != OCTO_ROLE_FOLLOWER)
         return;
+    /* Below the base all is committed, and every leader's. */
     if (prev > node->log.last ||
-        oracle_log_term(&node->log, prev) != octo_get_u64(bytes + ORACLE_REQUEST_PREV_TERM))
+        (prev >= node->log.base.index &&
+         oracle_log_term(&node->log, prev) != octo_get_u64(bytes + ORACLE_REQUEST_PREV_TERM)))
         return;
+    const octo_index end = prev + octo_get_u32(bytes + ORACLE_REQUEST_ENTRY_COUNT);
+    oracle_verified(node, term, octo_min_u64(end, node->log.last));
+}
+
+void oracle_verified(struct oracle_node *node, octo_term term, octo_index index)
+{
     if (node->verified_term != term) {
         node->verified_term = term;
         node->verified = 0;
     }
-    const octo_index end = prev + octo_get_u32(bytes + ORACLE_REQUEST_ENTRY_COUNT);
-    node->verified = octo_max_u64(node->verified, octo_min_u64(end, node->log.last));
+    node->verified = octo_max_u64(node->verified, index);
 }
 
 /* ---- Apply --------------------------------------------------------------------------------- */

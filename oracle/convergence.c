@@ -1,18 +1,24 @@
 /* convergence: after healing, logs and states agree with the committed sequence and its replay. */
 #include "oracle/oracle_state.h"
 
-/* The first committed index at which the node's log is another one, 0 if there is none. The log as
+/* The first committed index at which the node's log, which may begin after a snapshot, is another
+ * one, 0 if there is none. The log as
  * it was followed is compared in any case, what the node shows of it now if this is its turn. */
 static octo_index log_differs(const struct octo_oracles *oracles, octo_node_id id,
                               const struct octo_node *node)
 {
     const octo_index committed = oracles->committed_count;
     const octo_index common = oracle_committed_common(oracles, &oracles->nodes[id].log);
-    uint64_t chain = 0;
+    struct octo_node_view view;
 
+    octo_node_look(node, &view);
     if (common < committed)
         return common + 1;
-    for (octo_index index = 1; index <= committed && oracle_thorough(oracles, id); index++) {
+    if (!oracle_committed_is(oracles, view.base, view.base_chain))
+        return view.base;
+    uint64_t chain = view.base_chain;
+    for (octo_index index = view.base + 1; index <= committed && oracle_thorough(oracles, id);
+         index++) {
         struct octo_entry entry;
         if (!octo_node_entry(node, index, &entry))
             return index;

@@ -16,24 +16,38 @@ static void image_shortfall(const struct oracle_node *node, octo_index index, ui
                             char *text, size_t size)
 {
     for (uint32_t i = 0; i < ORACLE_TOPICS; i++) {
-        const struct oracle_log *log = &node->topics[i].log;
+        const struct oracle_topic *held = &node->image.topics[i];
+        const struct oracle_log *log = &held->log;
         const char *topic = i == 0 ? "main" : "recovery";
-        if (index > log->last)
+        if (held->unfounded || index < log->base.index)
+            (void)snprintf(text, size,
+                           "its %s topic goes on from index %" PRIu64
+                           ", and no durable snapshot covers what was before",
+                           topic, log->base.index);
+        else if (index > log->last)
             (void)snprintf(text, size, "its %s topic durably ends at %" PRIu64, topic, log->last);
         else if (oracle_log_chain(log, index) != chain)
             (void)snprintf(text, size,
                            "its %s topic durably holds another entry there (term %" PRIu64 ")",
                            topic, oracle_log_term(log, index));
-        else if (node->topics[i].contradiction)
+        else if (held->contradiction)
             (void)snprintf(text, size, "a marker in its %s topic contradicts the records", topic);
-        else if (index > node->topics[i].marked)
+        else if (index > held->marked)
             (void)snprintf(text, size,
                            "no durable marker in its %s topic covers more than %" PRIu64, topic,
-                           node->topics[i].marked);
+                           held->marked);
         else
             continue;
         return;
     }
+}
+
+void oracle_promise_move(struct octo_oracles *oracles, struct oracle_node *node, octo_index index)
+{
+    node->acked = index;
+    node->acked_term = oracle_log_term(&node->log, index);
+    node->acked_chain = oracle_log_chain(&node->log, index);
+    node->acked_event = oracles->event;
 }
 
 /* The node says that its log up to index is durable. */
@@ -52,10 +66,9 @@ static void log_promised(struct octo_oracles *oracles, const struct oracle_step 
     }
     const uint64_t chain = oracle_log_chain(&node->log, index);
     oracle_image_refresh(oracles, node, step->images);
-    if (oracle_image_holds(node, index, chain) && oracle_image_marked(node, index)) {
-        node->acked = index;
-        node->acked_chain = chain;
-        node->acked_event = oracles->event;
+    if (oracle_image_holds(oracles, node, index, chain) &&
+        oracle_image_marked(oracles, node, index)) {
+        oracle_promise_move(oracles, node, index);
         return;
     }
     char text[128] = "";
@@ -80,25 +93,16 @@ static void promised(struct octo_oracles *oracles, struct oracle_node *node, oct
     node->promised_event = oracles->event;
 }
 
-static void ballot_refresh(struct octo_oracles *oracles, const struct oracle_step *step)
-{
-    struct oracle_node *node = step->node;
-
-    if (node->ballot_dirty)
-        node->ballot = oracle_vote_read(oracles, node->id, step->images);
-    node->ballot_dirty = false;
-}
-
 static void vote_promised(struct octo_oracles *oracles, const struct oracle_step *step,
                           octo_term term, octo_node_id candidate)
 {
     struct oracle_node *node = step->node;
-    const struct oracle_ballot *ballot = &node->ballot;
+    const struct oracle_ballot *ballot = &node->image.ballot;
 
     oracle_voted(oracles, node->id, candidate, term);
     if (oracles->stopped)
         return;
-    ballot_refresh(oracles, step);
+    oracle_image_ballot(oracles, node, step->images);
     if (!ballot->known || ballot->term != term || ballot->vote != candidate) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u votes for n%u in term %" PRIu64 ", but durable is term %" PRIu64
@@ -123,11 +127,10 @@ static void vote_promised(struct octo_oracles *oracles, const struct oracle_step
 
 bool oracle_vote_own(struct octo_oracles *oracles, const struct oracle_step *step)
 {
-    const struct oracle_node *node = step->node;
+    const struct oracle_ballot *ballot = &step->node->image.ballot;
 
-    ballot_refresh(oracles, step);
-    return node->ballot.known && node->ballot.term == step->view.term &&
-           node->ballot.vote == node->id;
+    oracle_image_ballot(oracles, step->node, step->images);
+    return ballot->known && ballot->term == step->view.term && ballot->vote == step->node->id;
 }
 
 /* ---- Messages ------------------------------------------------------------------------------ */
@@ -148,13 +151,13 @@ static void append_promised(struct octo_oracles *oracles, const struct oracle_st
                      node->id, index, term, verified);
         return;
     }
-    ballot_refresh(oracles, step);
-    if (!node->ballot.known || node->ballot.term < term) {
+    const struct oracle_ballot *ballot = &node->image.ballot;
+    oracle_image_ballot(oracles, node, step->images);
+    if (!ballot->known || ballot->term < term) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u acknowledges index %" PRIu64 " in term %" PRIu64
                      ", but durable is term %" PRIu64 "%s",
-                     node->id, index, term, node->ballot.term,
-                     node->ballot.known ? "" : " (unreadable)");
+                     node->id, index, term, ballot->term, ballot->known ? "" : " (unreadable)");
         return;
     }
     promised(oracles, node, term);
@@ -187,19 +190,65 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 
 /* ---- Afterwards ---------------------------------------------------------------------------- */
 
-void oracle_promises_kept(struct octo_oracles *oracles, const struct oracle_node *node)
+/* Whether the image still holds what the node acknowledged: in its log, in a snapshot (of another
+ * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. */
+static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_node *node,
+                       const struct oracle_marker *marker)
 {
-    const struct oracle_ballot *ballot = &node->ballot;
-    char text[128] = "";
+    if (oracle_image_covers(oracles, node, node->acked))
+        return true;
+    if (oracle_image_holds(oracles, node, node->acked, node->acked_chain) &&
+        oracle_image_marked(oracles, node, node->acked))
+        return true;
+    return node->impaired && marker->found && marker->floor_index != 0 &&
+           oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
+                                   node->acked);
+}
 
-    if (!oracle_image_holds(node, node->acked, node->acked_chain) ||
-        !oracle_image_marked(node, node->acked)) {
+/* What was lost before is owed still: the image knows it as the node's floor, or has it again. */
+static bool owed_kept(const struct oracle_node *node, const struct oracle_found *found)
+{
+    const struct oracle_marker *marker = &found->marker;
+
+    return node->owed_index == 0 ||
+           oracle_position_reaches(found->last.term, found->last.index, node->owed_term,
+                                   node->owed_index) ||
+           (marker->found && oracle_position_reaches(marker->floor_term, marker->floor_index,
+                                                     node->owed_term, node->owed_index));
+}
+
+static bool log_kept(struct octo_oracles *oracles, const struct oracle_node *node,
+                     const struct oracle_found *found)
+{
+    char text[160] = "";
+
+    if (!acked_kept(oracles, node, &found->marker)) {
         image_shortfall(node, node->acked, node->acked_chain, text, sizeof text);
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u has lost index %" PRIu64 ", which it promised at event %" PRIu64 ": %s",
                      node->id, node->acked, node->acked_event, text);
-        return;
+    } else if (!owed_kept(node, found)) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u has lost its floor: it acknowledged index %" PRIu64 " (term %" PRIu64
+                     "), durable is a log up to %" PRIu64 " (term %" PRIu64 ")",
+                     node->id, node->owed_index, node->owed_term, found->last.index,
+                     found->last.term);
+    } else if (node->saved > node->image.snapshot.at.index && !node->impaired) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u has lost its snapshot at index %" PRIu64 "; the durable one ends at "
+                     "%" PRIu64,
+                     node->id, node->saved, node->image.snapshot.at.index);
     }
+    return !oracles->stopped;
+}
+
+void oracle_promises_kept(struct octo_oracles *oracles, const struct oracle_node *node,
+                          const struct oracle_found *found)
+{
+    const struct oracle_ballot *ballot = &node->image.ballot;
+
+    if (!log_kept(oracles, node, found))
+        return;
     if (node->promised != 0 && (!ballot->known || ballot->term < node->promised)) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u has lost term %" PRIu64 ", in which it made a promise at event %" PRIu64
@@ -222,14 +271,9 @@ void oracle_promises_remembered(struct octo_oracles *oracles, const struct oracl
     const octo_term term = ready->words[0];
     const octo_node_id vote = (octo_node_id)ready->words[1];
 
-    if (node->acked > node->log.last ||
-        oracle_log_chain(&node->log, node->acked) != node->acked_chain) {
-        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
-                     "n%u starts without entry %" PRIu64 " that it promised at event %" PRIu64
-                     "; its log ends at %" PRIu64,
-                     node->id, node->acked, node->acked_event, node->log.last);
+    oracle_floor_ready(oracles, step);
+    if (oracles->stopped)
         return;
-    }
     if (term < node->promised) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u starts in term %" PRIu64 ", having made a promise in term %" PRIu64

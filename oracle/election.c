@@ -83,7 +83,7 @@ void oracle_elected(struct octo_oracles *oracles, const struct oracle_step *step
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u leads term %" PRIu64 " without its own vote being durable (durable is "
                      "term %" PRIu64 ", vote n%u)",
-                     leader, term, step->node->ballot.term, step->node->ballot.vote);
+                     leader, term, step->node->image.ballot.term, step->node->image.ballot.vote);
         return;
     }
     oracle_voted(oracles, leader, leader, term);

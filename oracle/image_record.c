@@ -9,6 +9,15 @@
 
 static const uint8_t zeros[SECTOR_BYTES];
 
+void oracle_reader_open(struct oracle_reader *reader, struct octo_oracles *oracles,
+                        octo_node_id node, struct octo_file file, const struct octo_images *images)
+{
+    *reader =
+        (struct oracle_reader){.oracles = oracles, .images = images, .node = node, .file = file};
+    if (!images->size(images->context, node, file, &reader->size))
+        reader->size = 0;
+}
+
 /* Where the bytes of a sector stand; beyond the end and in a hole the file counts as zeros. */
 static const uint8_t *sector_at(struct oracle_reader *reader, uint64_t sector)
 {
@@ -24,25 +33,15 @@ static const uint8_t *sector_at(struct oracle_reader *reader, uint64_t sector)
 /* Makes the window at least `want` bytes long. */
 static bool window_room(struct octo_oracles *oracles, uint64_t want)
 {
-    uint64_t bytes = octo_max_u64(oracles->window_bytes, WINDOW_BYTES_MIN);
+    struct oracle_scratch *scratch = &oracles->scratch;
 
-    if (want <= oracles->window_bytes)
+    if (want <= scratch->window_bytes)
         return true;
-    while (bytes < want)
-        bytes *= 2;
-    oracles->window_bytes = 0;
-    oracles->window = octo_arena_alloc(oracles->arena, bytes);
-    if (oracles->window == NULL) {
-        oracle_memory_full(oracles);
-        return false;
-    }
-    oracles->window_bytes = (uint32_t)bytes;
-    return true;
+    return oracle_room(oracles, &scratch->window, &scratch->window_bytes,
+                       octo_max_u64(want, WINDOW_BYTES_MIN), 1);
 }
 
-/* The bytes [at, at + length): in place if they lie in one sector, else put together in the window;
- * NULL if memory is full. */
-static const uint8_t *reader_bytes(struct oracle_reader *reader, uint64_t at, uint64_t length)
+const uint8_t *oracle_reader_bytes(struct oracle_reader *reader, uint64_t at, uint64_t length)
 {
     const uint64_t in = at % SECTOR_BYTES;
 
@@ -50,7 +49,7 @@ static const uint8_t *reader_bytes(struct oracle_reader *reader, uint64_t at, ui
         return sector_at(reader, at / SECTOR_BYTES) + in;
     if (!window_room(reader->oracles, length))
         return NULL;
-    uint8_t *to = reader->oracles->window;
+    uint8_t *to = reader->oracles->scratch.window;
     for (uint64_t done = 0; done < length;) {
         const uint64_t from = (at + done) % SECTOR_BYTES;
         const uint64_t run = octo_min_u64(SECTOR_BYTES - from, length - done);
@@ -72,6 +71,8 @@ static bool header_valid(const uint8_t *at)
         return false;
     if (type == OCTO_RECORD_MARKER)
         return kind == 0 && size == 0;
+    if (type == OCTO_RECORD_BASE || type == OCTO_RECORD_CUT)
+        return kind == 0 && size == 0 && octo_get_u64(at + 48) == 0 && octo_get_u64(at + 56) == 0;
     if (type != OCTO_RECORD_ENTRY)
         return false;
     return kind == OCTO_ENTRY_COMMAND || (kind == OCTO_ENTRY_NOOP && size == 0);
@@ -85,6 +86,8 @@ static void record_fill(struct oracle_record *record, const uint8_t *at, uint32_
         .index = octo_get_u64(at + 24),
         .term = octo_get_u64(at + 32),
         .chain = octo_get_u64(at + 40),
+        .floor_term = octo_get_u64(at + 48),
+        .floor_index = octo_get_u64(at + 56),
         .bytes = octo_align_up(OCTO_RECORD_HEADER_BYTES + (uint64_t)size, 8),
     };
     record->entry = (struct octo_entry){
@@ -103,9 +106,10 @@ static void record_fill(struct oracle_record *record, const uint8_t *at, uint32_
 static bool checksum_valid(const struct oracle_reader *reader, uint64_t at, const uint8_t *bytes,
                            uint32_t size)
 {
-    const uint64_t place =
-        octo_format_seed(reader->oracles->config.cluster_id, reader->node, OCTO_FILE_MAIN, at);
-    const uint64_t seed = place ^ octo_get_u64(bytes);
+    const uint64_t place = octo_segment_place(reader->file.number, at);
+    const uint64_t seed =
+        octo_format_seed(reader->oracles->config.cluster_id, reader->node, OCTO_FILE_MAIN, place) ^
+        octo_get_u64(bytes);
     const size_t covered = OCTO_RECORD_HEADER_BYTES - 16 + (size_t)size;
 
     return octo_get_u64(bytes + 8) == oracle_hash(bytes + 16, covered, seed);
@@ -116,15 +120,15 @@ bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle
     if (at >= reader->size)
         return false;
     /* Most calls look at padding. Records are aligned to 8: the magic lies in one sector. */
-    if (octo_get_u32(reader_bytes(reader, at, 4)) != OCTO_RECORD_MAGIC)
+    if (octo_get_u32(oracle_reader_bytes(reader, at, 4)) != OCTO_RECORD_MAGIC)
         return false;
-    const uint8_t *bytes = reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES);
+    const uint8_t *bytes = oracle_reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES);
     if (bytes == NULL || !header_valid(bytes))
         return false;
     const uint32_t size = octo_get_u32(bytes + 64);
     if (size > COMMAND_BYTES_MAX)
         return false;
-    bytes = reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES + (uint64_t)size);
+    bytes = oracle_reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES + (uint64_t)size);
     if (bytes == NULL || !checksum_valid(reader, at, bytes, size))
         return false;
     record_fill(record, bytes, size);

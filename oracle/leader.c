@@ -12,6 +12,8 @@ static void committed_removed(struct octo_oracles *oracles, const struct oracle_
     if (from > kept)
         return;
     /* The same entry again is no harm. The chain shown is checked when the log is read. */
+    if (kept <= step->view.base)
+        return; /* a snapshot covers what is committed; oracle_log_base judges it */
     if (octo_node_entry(step->seen->node, kept, &entry) &&
         entry.chain == oracle_log_chain(log, kept))
         return;
@@ -47,7 +49,7 @@ static void complete_up_to(struct octo_oracles *oracles, const struct oracle_nod
 {
     const struct oracle_committed *committed = oracle_committed_at(oracles, index);
 
-    if (index <= node->log.last && oracle_log_chain(&node->log, index) == committed->chain)
+    if (index <= node->log.base.index || oracle_log_has(&node->log, index, committed->chain))
         return;
     const octo_index lacking = oracle_committed_common(oracles, &node->log) + 1;
     committed = oracle_committed_at(oracles, lacking);
@@ -89,6 +91,14 @@ void oracle_candidate_says(struct octo_oracles *oracles, const struct oracle_ste
     const octo_index index = octo_get_u64(request + ORACLE_VOTE_LAST_INDEX);
     const octo_term term = octo_get_u64(request + ORACLE_VOTE_LAST_TERM);
 
+    if (oracle_floor_ahead(step->node, log)) {
+        const struct oracle_point floor = oracle_floor_position(step->node, log);
+        oracle_break(oracles, OCTO_PROPERTY_LEADER_COMPLETENESS,
+                     "n%u asks for votes with a log up to index %" PRIu64 " (term %" PRIu64
+                     "), having lost what it acknowledged up to %" PRIu64 " (term %" PRIu64 ")",
+                     step->node->id, index, term, floor.index, floor.term);
+        return;
+    }
     if (index == log->last && term == oracle_log_term(log, log->last))
         return;
     oracle_break(oracles, OCTO_PROPERTY_LEADER_COMPLETENESS,
@@ -103,12 +113,12 @@ void oracle_voter_decides(struct octo_oracles *oracles, const struct oracle_step
     const struct oracle_log *log = &step->node->log;
     const octo_index index = octo_get_u64(request + ORACLE_VOTE_LAST_INDEX);
     const octo_term term = octo_get_u64(request + ORACLE_VOTE_LAST_TERM);
-    const octo_term own = oracle_log_term(log, log->last);
+    const struct oracle_point own = oracle_floor_position(step->node, log);
 
-    if (term > own || (term == own && index >= log->last))
+    if (oracle_position_reaches(term, index, own.term, own.index))
         return;
     oracle_break(oracles, OCTO_PROPERTY_LEADER_COMPLETENESS,
                  "n%u votes for n%u, whose log up to index %" PRIu64 " (term %" PRIu64
                  ") is behind its own, up to %" PRIu64 " (term %" PRIu64 ")",
-                 step->node->id, step->view.vote, index, term, log->last, own);
+                 step->node->id, step->view.vote, index, term, own.index, own.term);
 }

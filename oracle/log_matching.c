@@ -86,19 +86,102 @@ static bool entry_sound(struct octo_oracles *oracles, const struct oracle_step *
     return true;
 }
 
+/* ---- The base ------------------------------------------------------------------------------ */
+
+static bool base_sound(struct octo_oracles *oracles, const struct oracle_step *step)
+{
+    struct oracle_node *node = step->node;
+    const struct octo_node_view *view = &step->view;
+
+    if (!oracle_committed_is(oracles, view->base, view->base_chain) ||
+        (view->base != 0 && oracle_committed_at(oracles, view->base)->term != view->base_term)) {
+        oracle_break(oracles, OCTO_PROPERTY_STATE_MACHINE_SAFETY,
+                     "n%u's log begins after index %" PRIu64 " (term %" PRIu64
+                     "), and what it stands on is not what the cluster committed",
+                     node->id, view->base, view->base_term);
+        return false;
+    }
+    oracle_image_refresh(oracles, node, step->images);
+    if (oracles->stopped)
+        return false;
+    if (view->base > node->image.snapshot.at.index) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u drops its entries up to index %" PRIu64
+                     ", but its durable snapshot ends at %" PRIu64,
+                     node->id, view->base, node->image.snapshot.at.index);
+        return false;
+    }
+    return true;
+}
+
+/* The log does not hold the base: it was replaced by a snapshot, on a leader's order. */
+static octo_index log_replaced(struct octo_oracles *oracles, const struct oracle_step *step,
+                               const struct oracle_point *base)
+{
+    struct oracle_node *node = step->node;
+
+    if (node->led != 0 && node->led == step->view.term && node->log.last > node->log.base.index)
+        oracle_break(oracles, OCTO_PROPERTY_LEADER_APPEND_ONLY,
+                     "n%u replaces its log up to index %" PRIu64 " by a snapshot in term %" PRIu64
+                     ", which it led",
+                     node->id, node->log.last, step->view.term);
+    oracle_log_restart(&node->log, base);
+    return base->index + 1;
+}
+
+octo_index oracle_log_base(struct octo_oracles *oracles, const struct oracle_step *step, bool ready)
+{
+    struct oracle_node *node = step->node;
+    const struct octo_node_view *view = &step->view;
+    const struct oracle_point base = {view->base, view->base_term, view->base_chain};
+
+    if (!ready && base.index == node->log.base.index && base.chain == node->log.base.chain)
+        return 0;
+    if (!ready && base.index < node->log.base.index) {
+        oracle_break(oracles, OCTO_PROPERTY_LOG_MATCHING,
+                     "n%u's log begins after index %" PRIu64 ", having begun after %" PRIu64,
+                     node->id, base.index, node->log.base.index);
+        return 0;
+    }
+    if (base.index > oracles->config.index_max) {
+        oracle_memory_full(oracles);
+        return 0;
+    }
+    if (!base_sound(oracles, step))
+        return 0;
+    octo_index from = 0;
+    if (ready)
+        oracle_log_restart(&node->log, &base);
+    else if (oracle_log_has(&node->log, base.index, base.chain))
+        node->log.base = base; /* the same log, a shorter part of it in memory */
+    else
+        from = log_replaced(oracles, step, &base);
+    return from;
+}
+
+/* ---- Entries ------------------------------------------------------------------------------- */
+
+static bool end_sound(struct octo_oracles *oracles, const struct oracle_step *step)
+{
+    const struct octo_node_view *view = &step->view;
+
+    if (view->last < view->base || view->last - view->base > oracles->config.log_entries_max) {
+        oracle_break(oracles, OCTO_PROPERTY_BOUNDED,
+                     "n%u's log goes from index %" PRIu64 " to %" PRIu64
+                     ", beyond its limit of %u entries",
+                     step->node->id, view->base, view->last, oracles->config.log_entries_max);
+        return false;
+    }
+    return oracle_table_reserve(oracles, &step->node->log.slots, view->last);
+}
+
 void oracle_log_read(struct octo_oracles *oracles, const struct oracle_step *step, octo_index from)
 {
     struct oracle_log *log = &step->node->log;
     const octo_index last = step->view.last;
 
-    octo_assert(from >= 1 && from <= log->last + 1);
-    if (last > oracles->config.log_entries_max) {
-        oracle_break(oracles, OCTO_PROPERTY_BOUNDED,
-                     "n%u's log ends at index %" PRIu64 ", beyond its limit of %u", step->node->id,
-                     last, oracles->config.log_entries_max);
-        return;
-    }
-    if (!oracle_table_reserve(oracles, &log->slots, last))
+    octo_assert(from > log->base.index && from <= log->last + 1);
+    if (!end_sound(oracles, step))
         return;
     log->last = from - 1;
     for (octo_index index = from; index <= last && !oracles->stopped; index++) {
@@ -119,19 +202,4 @@ void oracle_log_read(struct octo_oracles *oracles, const struct oracle_step *ste
         log->last = index;
         position_match(oracles, step, index, slot);
     }
-}
-
-octo_index oracle_log_common(const struct oracle_log *a, const struct oracle_log *b)
-{
-    octo_index low = 0; /* equal up to here: a chain stands for its whole prefix */
-    octo_index high = octo_min_u64(a->last, b->last);
-
-    while (low < high) {
-        const octo_index middle = high - (high - low) / 2;
-        if (oracle_log_chain(a, middle) == oracle_log_chain(b, middle))
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
 }

@@ -54,3 +54,26 @@ const uint8_t *oracle_keep(struct octo_oracles *oracles, const uint8_t *bytes, u
     oracles->keep_room -= size;
     return kept;
 }
+
+bool oracle_room(struct octo_oracles *oracles, void *items, uint32_t *capacity, uint64_t want,
+                 uint32_t item_bytes)
+{
+    uint64_t count = *capacity == 0 ? 16 : *capacity;
+    void *before;
+
+    if (want <= *capacity)
+        return true;
+    while (count < want)
+        count *= 2;
+    void *made = octo_arena_alloc(oracles->arena, count * item_bytes);
+    if (made == NULL) {
+        oracle_memory_full(oracles);
+        return false;
+    }
+    memcpy(&before, items, sizeof before);
+    if (*capacity > 0)
+        memcpy(made, before, (size_t)*capacity * item_bytes);
+    memcpy(items, &made, sizeof made);
+    *capacity = (uint32_t)count;
+    return true;
+}

@@ -25,6 +25,8 @@
     P(NO_LOST_WRITE,          "no-lost-write",          "every acknowledged command is committed, and its replay explains every state") \
     P(LINEARIZABLE,           "linearizable",           "clients see one register per key, in real time") \
     P(EXACTLY_ONCE,           "exactly-once",           "a session's command takes effect at most once") \
+    P(SNAPSHOT_EQUALS_PREFIX, "snapshot-equals-prefix", "a snapshot is the applied prefix, byte for byte, on every node") \
+    P(RECOVERY_IDEMPOTENT,    "recovery-idempotent",    "recovering twice, or crashing inside recovery, gives the same state") \
     P(CONVERGENCE,            "convergence",            "after healing, logs and states agree") \
     P(LIVENESS,               "liveness",               "once faults stop, a leader exists and every operation finishes") \
     P(BOUNDED,                "bounded",                "queues and memory stay within their limits") \
@@ -60,7 +62,8 @@ struct octo_oracles_config {
     uint64_t cluster_id;
     uint32_t node_count;
     uint32_t sector_bytes;
-    uint32_t log_entries_max; /* no index beyond this will be seen */
+    uint32_t log_entries_max; /* that a node's memory holds */
+    uint32_t index_max;       /* no index beyond this will be seen; 0: log_entries_max */
     uint32_t operations_max;  /* client operations, retries not counted */
     const struct octo_machine *machine;
     uint32_t machine_memory_bytes; /* for the oracle's own replay */
@@ -76,6 +79,10 @@ struct octo_images {
                              uint64_t sector);
     /* size returns false if the file does not durably exist. */
     bool (*size)(void *context, octo_node_id node, struct octo_file file, uint64_t *size);
+    /* files writes the numbers of the durable files of `kind`, rising, at most count of them, and
+     * returns how many there are. */
+    uint32_t (*files)(void *context, octo_node_id node, uint8_t kind, uint32_t *numbers,
+                      uint32_t count);
 };
 
 /* octo_oracles_create takes its memory from arena (uncleared memory is cleared only as used;
@@ -101,15 +108,36 @@ struct octo_observation {
 bool octo_oracles_step(struct octo_oracles *oracles, const struct octo_observation *observation,
                        const struct octo_images *images);
 
-/* octo_oracles_durable: whole sectors of a file became durable (or changed durably). */
+/* octo_oracles_durable: whole sectors of a file became durable (or changed durably); all of it when
+ * its durable name comes or goes. The image shows the change already. */
 void octo_oracles_durable(struct octo_oracles *oracles, octo_node_id node, struct octo_file file,
                           uint64_t offset, uint64_t length, const struct octo_images *images);
 
 /* octo_oracles_crash: the node's process ended (after a power loss: when its disk is resolved). A
  * full decode of the durable image is compared with the incremental one, and what the node
- * acknowledged must be in it. Returns false once a property broke. */
+ * acknowledged must be in it. After a power loss, and without `lies` on its disk
+ * (octo_simdisk_lies), the image foretells what the node will have when it is ready again. Returns
+ * false once a property broke. */
 bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id node, uint64_t event,
-                        bool power_loss, const struct octo_images *images);
+                        bool power_loss, bool lies, const struct octo_images *images);
+
+/* ---- Losses ---------------------------------------------------------------------------------
+ *
+ * Images are honest: they show what a disk was told, not what it lies about. So what a node
+ * promised is in its image whatever its disk did to it; what the node itself can find may be less.
+ *
+ * octo_oracles_impaired says whether the budget of faults allows this node to lose both copies of
+ * what it acknowledged. It may then be READY with a floor that covers its loss; a node that is not
+ * impaired, never. */
+void octo_oracles_impaired(struct octo_oracles *oracles, octo_node_id node, bool impaired);
+
+/* octo_oracles_damaged: the disk of a node that is down, or is starting, lies from now on: its
+ * image foretells nothing. */
+void octo_oracles_damaged(struct octo_oracles *oracles, octo_node_id node);
+
+/* octo_oracles_wiped: a node that is down got a new, empty disk. Its promises are gone, and it must
+ * not be READY again if it made any. */
+void octo_oracles_wiped(struct octo_oracles *oracles, octo_node_id node);
 
 /* Client operations. `operation` counts 0, 1, 2 … over the whole world. Times are the world's, and
  * order is the order of the calls. The command's bytes are copied as far as needed. */
@@ -125,8 +153,8 @@ bool octo_oracles_failed(struct octo_oracles *oracles, uint32_t operation, uint6
 /* octo_oracles_finish runs the checks of the end: linearizability, no-lost-write (replay through
  * the machine), exactly-once, convergence over `nodes` (nodes[0] is node 1; all alive and caught
  * up, or NULL entries for those that are excused), full decodes. The free end of the arena is
- * scratch for them: machine_memory_bytes and some 500 bytes an operation; without that much the
- * verdict is undecided. Returns false if any broke. */
+ * scratch for them: machine_memory_bytes, the largest snapshot and some 500 bytes an operation;
+ * without that much the verdict is undecided. Returns false if any broke. */
 bool octo_oracles_finish(struct octo_oracles *oracles, uint64_t event,
                          const struct octo_node *const *nodes, const struct octo_images *images);
 

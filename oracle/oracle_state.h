@@ -9,7 +9,9 @@
  *     leader.c          leader-append-only, leader-completeness
  *     commit.c          commit-monotone, state-machine-safety, what "committed" rests on
  *     durable_ack.c     what a node promised
- *     image.c, image_record.c, image_vote.c   the durable image
+ *     floor.c           what a node may lose, and what starting again gives
+ *     snapshots.c       snapshots that nodes say they have
+ *     image.h, image*.c the durable image
  *     client_history.c  what clients asked and were told
  *     linearizable.c, linearizable_search.c   any history of registers
  *     replay.c          no-lost-write, exactly-once
@@ -21,109 +23,24 @@
 #ifndef OCTO_ORACLE_ORACLE_STATE_H
 #define OCTO_ORACLE_ORACLE_STATE_H
 
+#include "oracle/image.h"
 #include "oracle/linearizable.h"
-#include "oracle/oracle.h"
 
 #include <inttypes.h>
 
-/* ---- Tables (memory.c) --------------------------------------------------------------------- */
-
-#define ORACLE_CHUNK_ITEMS 256u
-
-/* A growing array whose items never move. Items are uncleared until somebody writes them. */
-struct oracle_table {
-    void **chunks;
-    uint32_t chunk_count;
-    uint32_t chunks_max;
-    uint32_t item_bytes;
+/* What a start after a power loss must come to. */
+struct oracle_prediction {
+    bool valid;
+    struct oracle_point last;
+    struct oracle_ballot ballot;
 };
 
-static inline void *oracle_table_at(const struct oracle_table *table, uint64_t item)
-{
-    return (uint8_t *)table->chunks[item / ORACLE_CHUNK_ITEMS] +
-           (item % ORACLE_CHUNK_ITEMS) * table->item_bytes;
-}
-
-/* oracle_table_init makes an empty table of at most items_max items; false if the arena is full.
- * oracle_table_reserve makes room for items [0, count); false, and the oracles stop undecided, if
- * there is none. */
-bool oracle_table_init(struct octo_oracles *oracles, struct oracle_table *table,
-                       uint32_t item_bytes, uint64_t items_max) OCTO_MUST_USE;
-bool oracle_table_reserve(struct octo_oracles *oracles, struct oracle_table *table,
-                          uint64_t count) OCTO_MUST_USE;
-
-/* oracle_keep copies bytes to memory that stays; NULL, and the oracles stop undecided, if there is
- * none. */
-const uint8_t *oracle_keep(struct octo_oracles *oracles, const uint8_t *bytes,
-                           uint32_t size) OCTO_MUST_USE;
-
-/* oracle_memory_full stops the oracles undecided. */
-void oracle_memory_full(struct octo_oracles *oracles);
-
-/* ---- Hashes (hash.c) ----------------------------------------------------------------------- */
-
-uint64_t oracle_hash(const void *bytes, size_t size, uint64_t seed);
-
-/* oracle_chain is the chain of docs/formats.md: it stands for an entry and its whole prefix. */
-uint64_t oracle_chain(uint64_t previous, const struct octo_entry *entry);
-
-/* ---- Logs and images ----------------------------------------------------------------------- */
-
-struct oracle_slot {
-    octo_term term;
-    uint64_t chain;         /* of this entry and all before it */
-    octo_sequence sequence; /* images only: of its record */
+/* A snapshot as it was first seen: what every other one of that index must equal. */
+struct oracle_saved {
+    struct oracle_snapshot snapshot;
+    uint64_t event;
+    octo_node_id node;
 };
-
-/* A log: a node's, or one that a topic holds. Entries 1 .. last. */
-struct oracle_log {
-    struct oracle_table slots;
-    octo_index last;
-};
-
-static inline struct oracle_slot *oracle_slot(const struct oracle_log *log, octo_index index)
-{
-    return oracle_table_at(&log->slots, index - 1);
-}
-
-static inline uint64_t oracle_log_chain(const struct oracle_log *log, octo_index index)
-{
-    return index == 0 ? 0 : oracle_slot(log, index)->chain;
-}
-
-static inline octo_term oracle_log_term(const struct oracle_log *log, octo_index index)
-{
-    return index == 0 ? 0 : oracle_slot(log, index)->term;
-}
-
-struct oracle_marker {
-    octo_sequence sequence; /* 0: none */
-    octo_index index;
-    octo_term term;
-    uint64_t chain;
-};
-
-/* What one topic holds durably, decoded up to `resume`: below it nothing changed since. */
-struct oracle_topic {
-    struct oracle_log log;
-    octo_sequence sequence; /* of the last accepted record */
-    struct oracle_marker marker;
-    bool contradiction; /* a marker disagreed with the records that it covers */
-    octo_index marked;  /* entries 1 .. marked are covered by the marker */
-    uint64_t resume;    /* end of the last valid record */
-    uint64_t dirty_low; /* bytes that became durable since; equal to dirty_high if none */
-    uint64_t dirty_high;
-};
-
-struct oracle_ballot {
-    uint64_t generation;
-    octo_term term;
-    octo_node_id vote;
-    uint32_t copies; /* valid ones of this generation */
-    bool known;      /* false: no vote file, or both copies of a pair are damaged */
-};
-
-#define ORACLE_TOPICS 2u
 
 /* ---- Nodes --------------------------------------------------------------------------------- */
 
@@ -144,19 +61,27 @@ struct oracle_node {
 
     /* Promises: they outlive incarnations. */
     octo_index acked; /* the log up to here was said to be durable */
+    octo_term acked_term;
     uint64_t acked_chain;
     uint64_t acked_event;
+    octo_index saved;   /* of the newest snapshot that was said to be durable */
     octo_term promised; /* the highest term of any promise */
     uint64_t promised_event;
     octo_term vote_term; /* the newest vote that left, 0 if none */
     octo_node_id vote;
     uint64_t vote_event;
 
-    /* The durable image. */
-    struct oracle_topic topics[ORACLE_TOPICS];
-    uint64_t compared; /* bytes of the main topic at the last full decode */
-    struct oracle_ballot ballot;
-    bool ballot_dirty;
+    /* Losses (floor.c). */
+    bool impaired;        /* it may lose what it acknowledged */
+    bool wiped;           /* its disk was taken away */
+    bool started;         /* it was READY once */
+    octo_term floor_term; /* as it says, of this incarnation */
+    octo_index floor_index;
+    octo_term owed_term; /* the position that it acknowledged and lost; 0, 0: nothing */
+    octo_index owed_index;
+    struct oracle_prediction predicted; /* of the next READY */
+
+    struct oracle_image image;
 };
 
 /* ---- Terms (election.c) -------------------------------------------------------------------- */
@@ -252,8 +177,10 @@ struct octo_oracles {
     uint64_t order; /* of invocations and returns */
     uint8_t *keep;  /* where oracle_keep goes on */
     uint32_t keep_room;
-    uint8_t *window; /* scratch for reading images */
-    uint32_t window_bytes;
+    struct oracle_saved *saved; /* in rising order of their indexes */
+    uint32_t saved_count;
+    uint32_t saved_capacity;
+    struct oracle_scratch scratch;
     struct oracle_node nodes[OCTO_NODES_MAX + 1]; /* [0] unused */
 };
 
@@ -290,6 +217,15 @@ static inline struct oracle_committed *oracle_committed_at(const struct octo_ora
     return oracle_table_at(&oracles->committed, index - 1);
 }
 
+/* oracle_committed_is: the log with this chain at index is the committed one. */
+static inline bool oracle_committed_is(const struct octo_oracles *oracles, octo_index index,
+                                       uint64_t chain)
+{
+    if (index == 0)
+        return chain == 0;
+    return index <= oracles->committed_count && oracle_committed_at(oracles, index)->chain == chain;
+}
+
 static inline uint32_t oracle_majority(const struct octo_oracles *oracles)
 {
     return oracles->config.node_count / 2 + 1;
@@ -318,11 +254,14 @@ void oracle_elected(struct octo_oracles *oracles, const struct oracle_step *step
 
 /* ---- log_matching.c ------------------------------------------------------------------------ */
 
-/* oracle_log_read takes over the node's log from entry `from` (at most last + 1) on. */
-void oracle_log_read(struct octo_oracles *oracles, const struct oracle_step *step, octo_index from);
+/* oracle_log_base follows the base of the node's log: all of it is new if `ready`. Entries may go
+ * at the front only if a durable snapshot of what is committed covers them. Returns the index from
+ * which the log is to be read on because of that, 0 if it is not. */
+octo_index oracle_log_base(struct octo_oracles *oracles, const struct oracle_step *step,
+                           bool ready);
 
-/* oracle_log_common: the last index up to which both logs are equal. */
-octo_index oracle_log_common(const struct oracle_log *a, const struct oracle_log *b);
+/* oracle_log_read takes over the node's log from entry `from` (base + 1 .. last + 1) on. */
+void oracle_log_read(struct octo_oracles *oracles, const struct oracle_step *step, octo_index from);
 
 /* ---- leader.c ------------------------------------------------------------------------------ */
 
@@ -351,6 +290,9 @@ void oracle_commit(struct octo_oracles *oracles, const struct oracle_step *step,
 /* oracle_verify notes what an APPEND_REQUEST that the node took verified. */
 void oracle_verify(const struct oracle_step *step);
 
+/* oracle_verified: the leader of term has its log up to index in common with the node's. */
+void oracle_verified(struct oracle_node *node, octo_term term, octo_index index);
+
 void oracle_apply(struct octo_oracles *oracles, const struct oracle_step *step,
                   const struct octo_trace *trace);
 
@@ -361,7 +303,8 @@ void oracle_applied(struct octo_oracles *oracles, const struct oracle_step *step
 void oracle_reply(struct octo_oracles *oracles, const struct oracle_step *step,
                   octo_client_id client, uint64_t sequence);
 
-/* oracle_committed_common: the last index up to which log equals the committed sequence. */
+/* oracle_committed_common: the last index up to which log equals the committed sequence; its base
+ * does. */
 octo_index oracle_committed_common(const struct octo_oracles *oracles,
                                    const struct oracle_log *log);
 
@@ -374,65 +317,57 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 /* oracle_durable: the node says that it may acknowledge index. */
 void oracle_durable(struct octo_oracles *oracles, const struct oracle_step *step, octo_index index);
 
-/* oracle_promises_kept: the durable image of a stopped node holds what it promised;
- * oracle_promises_remembered: so does the memory of one that is READY again. */
-void oracle_promises_kept(struct octo_oracles *oracles, const struct oracle_node *node);
+/* oracle_promises_kept: the durable image of a stopped node, in which a start would find `found`,
+ * holds what it promised; oracle_promises_remembered: so does the memory of one that is READY
+ * again.
+ */
+void oracle_promises_kept(struct octo_oracles *oracles, const struct oracle_node *node,
+                          const struct oracle_found *found);
 void oracle_promises_remembered(struct octo_oracles *oracles, const struct oracle_step *step,
                                 const struct octo_trace *ready);
+
+/* oracle_promise_move: what was promised of the log ends at index now, which the log has. */
+void oracle_promise_move(struct octo_oracles *oracles, struct oracle_node *node, octo_index index);
 
 /* oracle_vote_own: the durable image says that the node voted for itself in this term. */
 bool oracle_vote_own(struct octo_oracles *oracles, const struct oracle_step *step);
 
-/* ---- image.c, image_record.c, image_vote.c ------------------------------------------------- */
+/* ---- floor.c ------------------------------------------------------------------------------- */
 
-/* A record that image_record.c verified; its command stays until the next one is read. */
-struct oracle_record {
-    uint8_t type;
-    octo_sequence sequence;
-    octo_index index;
-    octo_term term;
-    uint64_t chain; /* as in the record */
-    struct octo_entry entry;
-    uint64_t bytes; /* in the file, padding included */
-};
+/* oracle_floor_ready: the node is READY without all that it acknowledged: may it be? Its floor must
+ * then cover the rest. oracle_floor_follow: it keeps that floor until its log has reached it. */
+void oracle_floor_ready(struct octo_oracles *oracles, const struct oracle_step *step);
+void oracle_floor_follow(struct octo_oracles *oracles, const struct oracle_step *step);
 
-/* Reads a file of the durable image. */
-struct oracle_reader {
-    struct octo_oracles *oracles;
-    const struct octo_images *images;
-    octo_node_id node;
-    struct octo_file file;
-    uint64_t size;        /* of the file */
-    uint64_t sector;      /* the one looked at last */
-    const uint8_t *bytes; /* of it; NULL at first */
-};
+/* oracle_floor_position is the position that the node, up or down, votes by: the end of `log`, or
+ * what it lost. oracle_floor_ahead: that is not the end of its log. */
+struct oracle_point oracle_floor_position(const struct oracle_node *node,
+                                          const struct oracle_log *log);
+bool oracle_floor_ahead(const struct oracle_node *node, const struct oracle_log *log);
 
-/* oracle_record_read verifies the record at offset at; false if there is none. */
-bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle_record *record);
+/* oracle_predict: the node's process ended; `lies`: its disk does not hold what it was told.
+ * oracle_predicted judges the next READY by it. */
+void oracle_predict(struct oracle_node *node, bool was_ready, bool power_loss, bool lies,
+                    const struct oracle_found *found);
+void oracle_predicted(struct octo_oracles *oracles, const struct oracle_step *step,
+                      const struct octo_trace *ready);
 
-bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node) OCTO_MUST_USE;
-void oracle_image_changed(struct oracle_node *node, struct octo_file file, uint64_t offset,
-                          uint64_t length);
+/* ---- snapshots.c --------------------------------------------------------------------------- */
 
-/* oracle_image_refresh decodes what became durable since the last time. */
-void oracle_image_refresh(struct octo_oracles *oracles, struct oracle_node *node,
-                          const struct octo_images *images);
+/* oracle_snapshot_saved: the node says that its snapshot is durable; oracle_snapshot_installed: and
+ * that it is its state now, which a leader of its term has sent. oracle_snapshot_restored: it is
+ * READY with the state of one. */
+void oracle_snapshot_saved(struct octo_oracles *oracles, const struct oracle_step *step,
+                           const struct octo_trace *trace);
+void oracle_snapshot_installed(struct octo_oracles *oracles, const struct oracle_step *step,
+                               const struct octo_trace *trace);
+void oracle_snapshot_restored(struct octo_oracles *oracles, const struct oracle_step *step);
 
-/* Of a refreshed image. oracle_image_holds: both topics hold the log up to index with this chain.
- * oracle_image_marked: and a marker covers it in both. */
-bool oracle_image_holds(const struct oracle_node *node, octo_index index, uint64_t chain);
-bool oracle_image_marked(const struct oracle_node *node, octo_index index);
-
-/* oracle_image_log is the longer one of the two topics' logs. */
-const struct oracle_log *oracle_image_log(const struct oracle_node *node);
-
-/* oracle_image_compare decodes the whole image anew; ASSERT breaks if that gives anything else. */
-void oracle_image_compare(struct octo_oracles *oracles, struct oracle_node *node,
-                          const struct octo_images *images);
-
-/* oracle_vote_read decodes the vote file. */
-struct oracle_ballot oracle_vote_read(const struct octo_oracles *oracles, octo_node_id node,
-                                      const struct octo_images *images);
+/* oracle_snapshot_replayed holds the machine of the replay, which has applied all up to index,
+ * against the snapshots that were taken there. *next begins as 0. */
+void oracle_snapshot_replayed(struct octo_oracles *oracles,
+                              const struct octo_machine_context *context, octo_index index,
+                              uint32_t *next, struct octo_arena scratch);
 
 /* ---- replay.c ------------------------------------------------------------------------------ */
 

@@ -83,7 +83,7 @@ static bool node_create(struct octo_oracles *oracles, octo_node_id id)
 
     node->id = id;
     return oracle_table_init(oracles, &node->log.slots, sizeof(struct oracle_slot),
-                             oracles->config.log_entries_max) &&
+                             oracles->config.index_max) &&
            oracle_image_init(oracles, node);
 }
 
@@ -99,10 +99,16 @@ struct octo_oracles *octo_oracles_create(struct octo_arena *arena,
     memset(oracles, 0, sizeof *oracles);
     oracles->arena = arena;
     oracles->config = *config;
+    if (config->index_max == 0)
+        oracles->config.index_max = config->log_entries_max;
+    const uint32_t index_max = oracles->config.index_max;
+    if (!oracle_table_init(oracles, &oracles->scratch.merged.log.slots, sizeof(struct oracle_slot),
+                           index_max))
+        return NULL;
     if (!oracle_table_init(oracles, &oracles->positions, sizeof(struct oracle_position),
-                           config->log_entries_max) ||
+                           index_max) ||
         !oracle_table_init(oracles, &oracles->committed, sizeof(struct oracle_committed),
-                           config->log_entries_max) ||
+                           index_max) ||
         !oracle_table_init(oracles, &oracles->operations, sizeof(struct oracle_operation),
                            config->operations_max))
         return NULL;
@@ -117,9 +123,10 @@ struct octo_oracles *octo_oracles_create(struct octo_arena *arena,
 
 /* What a first look at the effects found. */
 struct findings {
-    octo_index log_from;            /* the log changed from here on; 0: it did not */
-    const struct octo_trace *ready; /* NULL: none */
-    bool closer;                    /* there is something for a second look */
+    octo_index log_from;                /* the log changed from here on; 0: it did not */
+    const struct octo_trace *ready;     /* NULL: none */
+    const struct octo_trace *installed; /* a snapshot became its state; NULL: none */
+    bool closer;                        /* there is something for a second look */
 };
 
 static bool send_is_promise(const struct octo_effect *effect)
@@ -146,6 +153,11 @@ static void trace_find(struct findings *found, struct oracle_step *step,
         break;
     case OCTO_TRACE_APPLY:
     case OCTO_TRACE_DURABLE:
+    case OCTO_TRACE_SNAPSHOT_SAVED:
+        found->closer = true;
+        break;
+    case OCTO_TRACE_SNAPSHOT_INSTALLED:
+        found->installed = trace;
         found->closer = true;
         break;
     case OCTO_TRACE_REFUSE:
@@ -159,6 +171,13 @@ static void trace_find(struct findings *found, struct oracle_step *step,
     case OCTO_TRACE_COMMIT:
     case OCTO_TRACE_DISK_ERROR:
     case OCTO_TRACE_HALT:
+    case OCTO_TRACE_RECOVERING:
+    case OCTO_TRACE_RECOVERED:
+    case OCTO_TRACE_SEGMENT:
+    case OCTO_TRACE_NO_SPACE:
+    case OCTO_TRACE_COMPACT:
+    case OCTO_TRACE_SNAPSHOT_BEGUN:
+    case OCTO_TRACE_SNAPSHOT_FAILED:
     case OCTO_TRACE_COUNT:
         break;
     }
@@ -181,16 +200,27 @@ static struct findings effects_look(struct oracle_step *step)
     return found;
 }
 
+static void trace_look_closer(struct octo_oracles *oracles, const struct oracle_step *step,
+                              const struct octo_trace *trace)
+{
+    if (trace->kind == OCTO_TRACE_APPLY)
+        oracle_apply(oracles, step, trace);
+    else if (trace->kind == OCTO_TRACE_DURABLE)
+        oracle_durable(oracles, step, trace->words[0]);
+    else if (trace->kind == OCTO_TRACE_SNAPSHOT_SAVED)
+        oracle_snapshot_saved(oracles, step, trace);
+    else if (trace->kind == OCTO_TRACE_SNAPSHOT_INSTALLED)
+        oracle_snapshot_installed(oracles, step, trace);
+}
+
 static void effects_look_closer(struct octo_oracles *oracles, const struct oracle_step *step)
 {
     const struct octo_effects *effects = step->seen->effects;
 
     for (uint32_t i = 0; i < effects->count && !oracles->stopped; i++) {
         const struct octo_effect *effect = &effects->items[i];
-        if (effect->kind == OCTO_EFFECT_TRACE && effect->trace.kind == OCTO_TRACE_APPLY)
-            oracle_apply(oracles, step, &effect->trace);
-        else if (effect->kind == OCTO_EFFECT_TRACE && effect->trace.kind == OCTO_TRACE_DURABLE)
-            oracle_durable(oracles, step, effect->trace.words[0]);
+        if (effect->kind == OCTO_EFFECT_TRACE)
+            trace_look_closer(oracles, step, &effect->trace);
         else if (effect->kind == OCTO_EFFECT_SEND && send_is_promise(effect))
             oracle_send(oracles, step, effect);
         else if (effect->kind == OCTO_EFFECT_REPLY && effect->reply.status == OCTO_ERR_OK)
@@ -209,20 +239,35 @@ static void node_stop(struct oracle_node *node)
     node->commit = 0;
     node->applied = 0;
     node->verified_term = 0;
-    node->log.last = 0;
+    node->floor_term = 0;
+    node->floor_index = 0;
+    oracle_log_restart(&node->log, &(struct oracle_point){.index = 0});
 }
 
 /* A log that changed no longer holds what was promised of it: on a leader's order, or leader.c and
  * durable_ack.c object. */
-static void promise_shorten(struct oracle_node *node, octo_index from)
+static void promise_shorten(struct octo_oracles *oracles, struct oracle_node *node, octo_index from)
 {
-    const bool kept = node->acked <= node->log.last &&
-                      oracle_log_chain(&node->log, node->acked) == node->acked_chain;
+    if (node->acked >= from && !oracle_log_has(&node->log, node->acked, node->acked_chain))
+        oracle_promise_move(oracles, node, from - 1);
+}
 
-    if (kept || node->acked < from)
-        return;
-    node->acked = from - 1;
-    node->acked_chain = oracle_log_chain(&node->log, from - 1);
+/* All of the log is new; what was promised of it is not. */
+static void node_ready(struct octo_oracles *oracles, const struct oracle_step *step,
+                       const struct octo_trace *ready)
+{
+    struct oracle_node *node = step->node;
+
+    node->ready = true;
+    oracle_log_base(oracles, step, true);
+    if (!oracles->stopped)
+        oracle_snapshot_restored(oracles, step);
+    if (!oracles->stopped)
+        oracle_log_read(oracles, step, node->log.base.index + 1);
+    if (!oracles->stopped)
+        oracle_promises_remembered(oracles, step, ready);
+    if (!oracles->stopped)
+        oracle_predicted(oracles, step, ready);
 }
 
 static void log_follow(struct octo_oracles *oracles, const struct oracle_step *step,
@@ -232,22 +277,31 @@ static void log_follow(struct octo_oracles *oracles, const struct oracle_step *s
     octo_index from = found->log_from;
 
     if (found->ready != NULL) {
-        node->ready = true;
-        oracle_log_read(oracles, step, 1);
+        node_ready(oracles, step, found->ready);
+        return;
+    }
+    const octo_index replaced = oracle_log_base(oracles, step, false);
+    if (oracles->stopped)
+        return;
+    if (node->acked < node->log.base.index) /* the snapshot that it stands on is durable */
+        oracle_promise_move(oracles, node, node->log.base.index);
+    if (replaced != 0) {
+        oracle_log_read(oracles, step, replaced);
         if (!oracles->stopped)
-            oracle_promises_remembered(oracles, step, found->ready);
+            promise_shorten(oracles, node, replaced);
         return;
     }
     if (from == 0 && step->view.last != node->log.last) /* a change that nobody told */
         from = octo_min_u64(step->view.last, node->log.last) + 1;
     if (from == 0)
         return;
-    from = octo_min_u64(from, node->log.last + 1);
+    from = octo_max_u64(octo_min_u64(from, node->log.last + 1), node->log.base.index + 1);
     oracle_log_changes(oracles, step, from);
     if (oracles->stopped)
         return;
     oracle_log_read(oracles, step, from);
-    promise_shorten(node, from);
+    if (!oracles->stopped)
+        promise_shorten(oracles, node, from);
 }
 
 static void role_follow(struct octo_oracles *oracles, const struct oracle_step *step)
@@ -291,8 +345,12 @@ static void node_follow(struct octo_oracles *oracles, const struct oracle_step *
     struct oracle_node *node = step->node;
 
     log_follow(oracles, step, found);
+    if (!oracles->stopped)
+        oracle_floor_follow(oracles, step);
     if (oracles->stopped)
         return;
+    if (found->installed != NULL) /* a leader of this term has sent it */
+        oracle_verified(node, step->view.term, found->installed->words[0]);
     if (step->seen->input->kind == OCTO_EVENT_MESSAGE)
         message_follow(oracles, step);
     role_follow(oracles, step);
@@ -336,10 +394,9 @@ bool octo_oracles_step(struct octo_oracles *oracles, const struct octo_observati
 void octo_oracles_durable(struct octo_oracles *oracles, octo_node_id node, struct octo_file file,
                           uint64_t offset, uint64_t length, const struct octo_images *images)
 {
-    (void)images; /* decoded when somebody asks */
     octo_assert(node >= 1);
     octo_assert(node <= oracles->config.node_count);
-    oracle_image_changed(&oracles->nodes[node], file, offset, length);
+    oracle_image_changed(&oracles->nodes[node], file, offset, length, images);
 }
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -358,39 +415,51 @@ bool oracle_thorough(const struct octo_oracles *oracles, octo_node_id id)
     return THOROUGH || id == 1 + oracles->event % oracles->config.node_count;
 }
 
-/* Judges the durable image of a node, after reading it as a whole if `whole`. */
-static void image_judge(struct octo_oracles *oracles, struct oracle_node *node, bool whole,
-                        const struct octo_images *images)
+/* Judges the durable image of a node, after reading it as a whole if `whole`; gives what a start
+ * would find in it. */
+static struct oracle_found image_judge(struct octo_oracles *oracles, struct oracle_node *node,
+                                       bool whole, const struct octo_images *images)
 {
+    struct oracle_found found = {.marker = {.found = false}};
+
+    if (node->wiped) /* another disk, which nobody may rely on */
+        return found;
     oracle_image_refresh(oracles, node, images);
     if (!oracles->stopped && whole) {
         oracle_image_compare(oracles, node, images);
-        node->compared = node->topics[0].resume;
+        node->image.decoded = node->image.topics[0].accepted;
     }
-    node->ballot = oracle_vote_read(oracles, node->id, images);
-    node->ballot_dirty = false;
+    node->image.ballot_dirty = true;
+    oracle_image_ballot(oracles, node, images);
     if (!oracles->stopped)
-        oracle_promises_kept(oracles, node);
+        found = oracle_image_found(oracles, node, images);
+    if (!oracles->stopped)
+        oracle_promises_kept(oracles, node, &found);
+    return found;
 }
 
-/* After a crash the image is read as a whole if it has doubled since the last time: many crashes
- * then cost no more than one long log. */
-static bool image_doubled(const struct oracle_node *node)
+/* After a crash the image is read as a whole if much came up since the last time: many crashes then
+ * cost no more than one long log. */
+static bool image_grown(const struct oracle_node *node)
 {
-    return THOROUGH || node->topics[0].resume >= 2 * node->compared;
+    return THOROUGH || node->image.topics[0].accepted >= 2 * node->image.decoded;
 }
 
-bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id node, uint64_t event,
-                        bool power_loss, const struct octo_images *images)
+bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id id, uint64_t event,
+                        bool power_loss, bool lies, const struct octo_images *images)
 {
-    (void)power_loss; /* a promise rests on the durable image, whatever ends the process */
-    octo_assert(node >= 1);
-    octo_assert(node <= oracles->config.node_count);
+    octo_assert(id >= 1);
+    octo_assert(id <= oracles->config.node_count);
+    struct oracle_node *node = &oracles->nodes[id];
+
     if (oracles->stopped)
         return holds(oracles);
     oracles->event = event;
-    node_stop(&oracles->nodes[node]);
-    image_judge(oracles, &oracles->nodes[node], image_doubled(&oracles->nodes[node]), images);
+    const bool was_ready = node->ready;
+    node_stop(node);
+    const struct oracle_found found = image_judge(oracles, node, image_grown(node), images);
+    if (!oracles->stopped)
+        oracle_predict(node, was_ready, power_loss, lies, &found);
     return holds(oracles);
 }
 

@@ -195,14 +195,18 @@ static void command_apply(struct replay *replay, octo_index index,
     effect_note(replay, slot - 1, index);
 }
 
-static void commands_apply(struct replay *replay)
+/* The snapshots that nodes took are compared on the way if `scratch` is given. */
+static void commands_apply(struct replay *replay, const struct octo_arena *scratch)
 {
     struct octo_oracles *oracles = replay->oracles;
+    uint32_t snapshot = 0;
 
     for (octo_index i = 1; i <= oracles->committed_count && !oracles->stopped; i++) {
         const struct oracle_committed *command = oracle_committed_at(oracles, i);
         if (command->kind == OCTO_ENTRY_COMMAND)
             command_apply(replay, i, command);
+        if (scratch != NULL && !oracles->stopped)
+            oracle_snapshot_replayed(oracles, &replay->context, i, &snapshot, *scratch);
     }
 }
 
@@ -220,7 +224,7 @@ static void different_judge(struct octo_oracles *oracles, const struct replay *o
         if (!replay_make(&again, oracles, (enum rule)rule, &room))
             return;
         again.suspect = once->different;
-        commands_apply(&again);
+        commands_apply(&again, NULL);
         if (!again.explained)
             continue;
         oracle_break(
@@ -313,7 +317,7 @@ bool oracle_replay(struct octo_oracles *oracles, struct octo_arena scratch, uint
                          oracles->committed_count);
         return false;
     }
-    commands_apply(&replay);
+    commands_apply(&replay, &scratch);
     if (oracles->stopped)
         return false;
     *digest = oracles->config.machine->digest(&replay.context);
@@ -341,7 +345,7 @@ octo_index oracle_replay_again(struct octo_oracles *oracles, struct octo_arena s
         struct replay again;
         if (!replay_make(&again, oracles, (enum rule)rule, &room))
             return 0;
-        commands_apply(&again);
+        commands_apply(&again, NULL);
         if (again.repeated != 0 && oracles->config.machine->digest(&again.context) == digest)
             return again.repeated;
     }

@@ -26,6 +26,7 @@
     D(CRASH, "crash")                   /* schedule: window -> node, kind, downtime */         \
     D(CRASH_AT_IO, "crash-at-io")       /* at a disk operation */                              \
     D(PAUSE, "pause")                   /* schedule */                                         \
+    D(DAMAGE, "damage")                 /* schedule: window -> what befalls a disk */          \
     D(CLIENT_COMMAND, "client-command") /* what a client asks */                               \
     D(CLIENT_TARGET, "client-target")   /* whom it asks */                                     \
     D(CLIENT_THINK, "client-think")     /* how long it waits between operations */             \

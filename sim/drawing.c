@@ -56,6 +56,18 @@ enum drawing_item {
     ITEM_APPEND_ENTRIES = 40,
     ITEM_SHORT_PIPELINE = 41,
     ITEM_INFLIGHT = 42,
+    ITEM_SHORT_READ = 43,
+    ITEM_LOST_WRITE = 44,
+    ITEM_MISDIRECTED_WRITE = 45,
+    ITEM_MISDIRECTED_READ = 46,
+    ITEM_DAMAGE = 47,
+    ITEM_DAMAGE_LENGTH = 48,
+    ITEM_BATCHES = 49,
+    ITEM_SEGMENT = 50,
+    ITEM_SNAPSHOT = 51,
+    ITEM_KEEP = 52,
+    ITEM_CHUNK = 53,
+    ITEM_SEGMENTS = 54,
 };
 
 static uint64_t draw_bits(struct octo_world *world, enum drawing_item item, uint64_t identity)
@@ -112,7 +124,11 @@ static bool kind_possible(enum octo_fault fault, uint32_t nodes)
     case OCTO_FAULT_PARTITION_MINORITY:
     case OCTO_FAULT_PARTITION_BRIDGE:
     case OCTO_FAULT_MAJORITY_CRASH:
+    case OCTO_FAULT_DISK_ROT_DOUBLE:
+    case OCTO_FAULT_DISK_WIPE:
         return nodes >= 3;
+    case OCTO_FAULT_DISK_SWAP:
+        return nodes >= 5;
     case OCTO_FAULT_MESSAGE_LOST:
     case OCTO_FAULT_MESSAGE_DUPLICATED:
     case OCTO_FAULT_MESSAGE_DELAYED:
@@ -131,6 +147,16 @@ static bool kind_possible(enum octo_fault fault, uint32_t nodes)
     case OCTO_FAULT_DISK_SECTOR_TORN:
     case OCTO_FAULT_DISK_ENTRY_LOST:
     case OCTO_FAULT_DISK_STALL:
+    case OCTO_FAULT_DISK_SECTOR_GARBAGE:
+    case OCTO_FAULT_DISK_SIZE_WRONG:
+    case OCTO_FAULT_DISK_SHORT_READ:
+    case OCTO_FAULT_DISK_LOST_WRITE:
+    case OCTO_FAULT_DISK_MISDIRECTED_WRITE:
+    case OCTO_FAULT_DISK_MISDIRECTED_READ:
+    case OCTO_FAULT_DISK_FULL:
+    case OCTO_FAULT_DISK_NO_SPACE:
+    case OCTO_FAULT_DISK_SLOW:
+    case OCTO_FAULT_DISK_ROT:
     case OCTO_FAULT_CLIENT_CRASH:
     case OCTO_FAULT_CLIENT_DUPLICATE:
         return true;
@@ -142,15 +168,42 @@ static bool kind_possible(enum octo_fault fault, uint32_t nodes)
 
 /* A majority crash and a crash in recovery need a way to crash; sectors and directory entries are
  * only lost with the power, entries only at a certain moment. */
-static void kinds_complete(bool on[OCTO_FAULT_COUNT])
+static void kinds_complete(bool on[OCTO_FAULT_COUNT], uint32_t nodes)
 {
     const bool crash = on[OCTO_FAULT_CRASH_IN_RECOVERY] || on[OCTO_FAULT_MAJORITY_CRASH];
-    const bool loss = on[OCTO_FAULT_DISK_SECTOR_LOST] || on[OCTO_FAULT_DISK_SECTOR_TORN];
+    const bool loss = on[OCTO_FAULT_DISK_SECTOR_LOST] || on[OCTO_FAULT_DISK_SECTOR_TORN] ||
+                      on[OCTO_FAULT_DISK_SECTOR_GARBAGE] || on[OCTO_FAULT_DISK_SIZE_WRONG];
 
     if (on[OCTO_FAULT_DISK_ENTRY_LOST] || (loss && !on[OCTO_FAULT_CRASH_AT_IO]))
         on[OCTO_FAULT_POWER_LOSS] = true;
     if (crash && !on[OCTO_FAULT_KILL])
         on[OCTO_FAULT_POWER_LOSS] = true;
+    if (on[OCTO_FAULT_DISK_SWAP] && (nodes - 1) / 2 < 3) /* it takes two of the nodes there are */
+        on[OCTO_FAULT_DISK_WIPE] = false;
+    if (on[OCTO_FAULT_DISK_ROT] || on[OCTO_FAULT_DISK_ROT_DOUBLE])
+        on[OCTO_FAULT_KILL] = on[OCTO_FAULT_KILL] || !on[OCTO_FAULT_POWER_LOSS];
+}
+
+/* What a disk does, and the crashes that show it. */
+static bool kind_of_disk(uint32_t fault)
+{
+    return fault == OCTO_FAULT_POWER_LOSS || fault == OCTO_FAULT_KILL ||
+           fault == OCTO_FAULT_CRASH_IN_RECOVERY || fault == OCTO_FAULT_CRASH_AT_IO ||
+           fault == OCTO_FAULT_MAJORITY_CRASH ||
+           (fault >= OCTO_FAULT_DISK_READ_ERROR && fault <= OCTO_FAULT_DISK_SWAP);
+}
+
+/* Whether this run has the fault, by the mix that was asked for. */
+static bool kind_drawn(struct octo_world *world, uint32_t fault)
+{
+    const enum octo_sim_faults faults = world->options.faults;
+
+    if (faults == OCTO_SIM_FAULTS_ALL)
+        return true;
+    if (faults == OCTO_SIM_FAULTS_DISK && !kind_of_disk(fault))
+        return false;
+    return octo_strikes(draw_bits(world, ITEM_KIND, fault),
+                        faults == OCTO_SIM_FAULTS_DISK ? 800000 : 500000);
 }
 
 static void draw_kinds(struct octo_world *world)
@@ -165,10 +218,17 @@ static void draw_kinds(struct octo_world *world)
     for (uint32_t fault = 0; fault < OCTO_FAULT_COUNT; fault++) {
         if (!kind_possible((enum octo_fault)fault, world->options.node_count))
             continue;
-        on[fault] = faults == OCTO_SIM_FAULTS_ALL ||
-                    octo_strikes(draw_bits(world, ITEM_KIND, fault), 500000);
+        on[fault] = kind_drawn(world, fault);
     }
-    kinds_complete(on);
+    if (world->options.io_error_ppm > 0) {
+        on[OCTO_FAULT_DISK_READ_ERROR] = true;
+        on[OCTO_FAULT_DISK_WRITE_ERROR] = true;
+        on[OCTO_FAULT_DISK_SYNC_ERROR] = true;
+        on[OCTO_FAULT_DISK_SECTOR_TORN] = true;
+    }
+    if (world->options.crash_cycles > 0)
+        on[OCTO_FAULT_POWER_LOSS] = true;
+    kinds_complete(on, world->options.node_count);
 }
 
 /* ---- How much ----------------------------------------------------------------------------------
@@ -199,6 +259,24 @@ static void draw_disk(struct octo_world *world)
     drawing->disk_stall_ppm = (uint32_t)draw_scaled(world, ITEM_STALL_RATE, 100, 5000);
     drawing->disk_stall_ns = draw_scaled(world, ITEM_STALL, 10 * OCTO_MS, 500 * OCTO_MS);
     drawing->crash_at_io_ppm = (uint32_t)draw_scaled(world, ITEM_CRASH_AT_IO, 100, 3000);
+    drawing->short_read_ppm = (uint32_t)draw_scaled(world, ITEM_SHORT_READ, 10000, 300000);
+    drawing->lost_write_ppm = (uint32_t)draw_scaled(world, ITEM_LOST_WRITE, 200, 20000);
+    drawing->misdirected_write_ppm =
+        (uint32_t)draw_scaled(world, ITEM_MISDIRECTED_WRITE, 200, 20000);
+    drawing->misdirected_read_ppm =
+        (uint32_t)draw_scaled(world, ITEM_MISDIRECTED_READ, 2000, 50000);
+}
+
+/* Small segments roll over and are recycled within a run; snapshots are taken again and again. */
+static void draw_storage(struct octo_world *world)
+{
+    struct octo_config *config = &world->config;
+
+    config->batches_max = (uint32_t)draw_between(world, ITEM_BATCHES, 1, config->batches_max);
+    config->segment_bytes =
+        (uint32_t)draw_scaled(world, ITEM_SEGMENT, 8, 256) * config->sector_bytes;
+    config->snapshot_entries = (uint32_t)draw_scaled(world, ITEM_SNAPSHOT, 20, 600);
+    config->log_keep_entries = (uint32_t)draw_between(world, ITEM_KEEP, 0, 64);
 }
 
 /* Small limits make states that large ones pass over in one step: a log that is half brought up to
@@ -227,6 +305,8 @@ static void draw_windows(struct octo_world *world)
     if (drawing->on[OCTO_FAULT_POWER_LOSS] && draw_chance(world, ITEM_CRASH_ELECTED, 400000))
         drawing->crash_elected_ppm =
             (uint32_t)draw_scaled(world, ITEM_CRASH_ELECTED_RATE, 100000, 700000);
+    drawing->damage_ppm = (uint32_t)draw_scaled(world, ITEM_DAMAGE, 50000, 600000);
+    drawing->damage_ns = draw_scaled(world, ITEM_DAMAGE_LENGTH, 50 * OCTO_MS, 2000 * OCTO_MS);
     drawing->clock_offset_ns = draw_scaled(world, ITEM_CLOCK_OFFSET, OCTO_MS, 100 * OCTO_SECOND);
     drawing->clock_drift_ppm = (uint32_t)draw_scaled(world, ITEM_CLOCK_DRIFT, 100, 50000);
 }
@@ -268,6 +348,12 @@ static void reference_rates(struct octo_drawing *drawing)
     drawing->disk_stall_ppm = 500;
     drawing->disk_stall_ns = 100 * OCTO_MS;
     drawing->crash_at_io_ppm = 500;
+    drawing->short_read_ppm = 20000;
+    drawing->lost_write_ppm = 1000;
+    drawing->misdirected_write_ppm = 500;
+    drawing->misdirected_read_ppm = 5000;
+    drawing->damage_ppm = 250000;
+    drawing->damage_ns = 200 * OCTO_MS;
     drawing->window_ns = 200 * OCTO_MS;
     drawing->crash_ppm = 250000;
     drawing->partition_ppm = 250000;
@@ -300,6 +386,10 @@ static void rates_off(struct octo_drawing *drawing)
         {OCTO_FAULT_DISK_WRITE_ERROR, &drawing->disk_write_error_ppm},
         {OCTO_FAULT_DISK_SYNC_ERROR, &drawing->disk_sync_error_ppm},
         {OCTO_FAULT_DISK_STALL, &drawing->disk_stall_ppm},
+        {OCTO_FAULT_DISK_SHORT_READ, &drawing->short_read_ppm},
+        {OCTO_FAULT_DISK_LOST_WRITE, &drawing->lost_write_ppm},
+        {OCTO_FAULT_DISK_MISDIRECTED_WRITE, &drawing->misdirected_write_ppm},
+        {OCTO_FAULT_DISK_MISDIRECTED_READ, &drawing->misdirected_read_ppm},
         {OCTO_FAULT_CRASH_AT_IO, &drawing->crash_at_io_ppm},
         {OCTO_FAULT_PAUSE, &drawing->pause_ppm},
         {OCTO_FAULT_CLOCK_DRIFT, &drawing->clock_drift_ppm},
@@ -351,9 +441,16 @@ void drawing_make(struct octo_world *world)
         draw_network(world);
         draw_disk(world);
         draw_limits(world);
+        draw_storage(world);
         draw_windows(world);
         draw_clients(world);
     }
+    if (world->options.io_error_ppm > 0) {
+        world->drawing.disk_read_error_ppm = world->options.io_error_ppm;
+        world->drawing.disk_write_error_ppm = world->options.io_error_ppm;
+        world->drawing.disk_sync_error_ppm = world->options.io_error_ppm;
+    }
     rates_off(&world->drawing);
     draw_pace(world);
+    ledger_draw(world);
 }

@@ -126,6 +126,13 @@ static bool did_something(struct octo_world *world)
 /* ---- Liveness ----------------------------------------------------------------------------------
  */
 
+/* An impaired node that stays out and has said why: its directory is gone or another's, or its vote
+ * unreadable. It is waited for in vain; a majority does not need it. */
+static bool excused(const struct octo_world *world, octo_node_id id)
+{
+    return world->hosts[id].halted && ledger_impaired(world, id);
+}
+
 /* Writes what keeps the cluster from being at rest, and returns false; or returns true. */
 static bool at_rest(const struct octo_world *world, char *why, size_t size)
 {
@@ -145,6 +152,8 @@ static bool at_rest(const struct octo_world *world, char *why, size_t size)
     octo_node_look(world->hosts[leader].node, &first);
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
         const struct octo_host_node *host = &world->hosts[id];
+        if (excused(world, id))
+            continue;
         if (!host->up || !host->ready_seen) {
             (void)snprintf(why, size, "n%u is %s", id,
                            host->halted ? "halted"
@@ -184,8 +193,12 @@ static void look_quiet(struct octo_world *world)
         world->over = true;
         return;
     }
-    for (octo_node_id id = 1; id <= world->options.node_count; id++)
-        nodes[id - 1] = world->hosts[id].node;
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        if (excused(world, id))
+            world->excuses[OCTO_EXCUSE_NODE_HALTED]++;
+        else
+            nodes[id - 1] = world->hosts[id].node;
+    }
     const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
     const struct octo_images images = host_images(world);
     if (octo_oracles_finish(world->oracles, world->events, nodes, &images))
@@ -200,6 +213,8 @@ static bool faults_over(const struct octo_world *world)
     const octo_time_ns end = world->drawing.faults_end_ns;
 
     if (!clients_done(world) && world->now < end)
+        return false;
+    if (!schedule_cycles_over(world))
         return false;
     return schedule_missing(world) == OCTO_FAULT_COUNT || world->schedule.window > WINDOWS_MAX;
 }

@@ -141,9 +141,17 @@ static bool image_size(void *context, octo_node_id node, struct octo_file file, 
     return octo_simdisk_durable_size(world->hosts[node].disk, file, size);
 }
 
+static uint32_t image_files(void *context, octo_node_id node, uint8_t kind, uint32_t *numbers,
+                            uint32_t count)
+{
+    const struct octo_world *const world = context;
+    return octo_simdisk_files(world->hosts[node].disk, kind, numbers, count);
+}
+
 struct octo_images host_images(struct octo_world *world)
 {
-    return (struct octo_images){.context = world, .sector = image_sector, .size = image_size};
+    return (struct octo_images){
+        .context = world, .sector = image_sector, .size = image_size, .files = image_files};
 }
 
 /* The oracles look before the effects are executed: what a step promises must be durable by then.
@@ -254,7 +262,9 @@ void host_end(struct octo_world *world, octo_node_id id, bool power_loss)
     else
         octo_simdisk_kill(host->disk);
     const struct octo_images images = host_images(world);
-    if (!octo_oracles_crash(world->oracles, id, world->events, power_loss, &images))
+    const struct octo_simdisk_stats *const stats = octo_simdisk_stats(host->disk);
+    const bool lies = stats->lies_told != stats->lies_ended;
+    if (!octo_oracles_crash(world->oracles, id, world->events, power_loss, lies, &images))
         world->over = true;
 }
 
@@ -267,6 +277,7 @@ void host_crash(struct octo_world *world, octo_node_id id, bool power_loss, enum
     if (!host->ready_seen)
         record_fault(world, OCTO_FAULT_CRASH_IN_RECOVERY, id, 0, host->incarnation);
     world->crashes++;
+    world->hosts[id].crashes++;
     host_end(world, id, power_loss);
 }
 

@@ -3,6 +3,8 @@
 
 #define CRASH_DETAIL_ELECTED 16u /* apart from the schedule's details */
 #define ELECTED_CRASH_NS     (10 * OCTO_MS)
+#define SLOW_TIMES           20u
+#define ASTRAY_SECTORS_MAX   16u
 #define HALT_PAUSE_NS        (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
 
 /* ---- The disk's questions -------------------------------------------------------------------- */
@@ -24,6 +26,8 @@ static uint64_t answer_latency(struct octo_world *world, octo_node_id id, uint64
             record_fault(world, OCTO_FAULT_DISK_STALL, id, 0, file_word(question->file));
         }
     }
+    if (world->now < world->ledger.slow_until[id] && !world->quiet)
+        latency *= SLOW_TIMES;
     return octo_max_u64(latency, 1);
 }
 
@@ -38,19 +42,62 @@ static uint64_t answer_error(struct octo_world *world, octo_node_id id, uint64_t
     return 1 + octo_range(octo_mix(bits), answers);
 }
 
-/* An unsynced sector at a power loss: half are lost, a quarter torn, the rest kept. */
+/* An unsynced sector at a power loss: half are lost, a quarter torn, an eighth garbage, the rest
+ * kept. */
 static uint64_t answer_sector(struct octo_world *world, octo_node_id id, uint64_t bits,
                               const struct octo_disk_question *question)
 {
-    const uint64_t share = octo_range(bits, 4);
-    if (share < 2 && world->drawing.on[OCTO_FAULT_DISK_SECTOR_LOST]) {
+    const bool *const on = world->drawing.on;
+    const uint64_t share = octo_range(bits, 8);
+    if (share < 4 && on[OCTO_FAULT_DISK_SECTOR_LOST]) {
         record_fault(world, OCTO_FAULT_DISK_SECTOR_LOST, id, 0, question->occurrence);
         return 0;
     }
-    if (share == 2 && world->drawing.on[OCTO_FAULT_DISK_SECTOR_TORN]) {
+    if ((share == 4 || share == 5) && on[OCTO_FAULT_DISK_SECTOR_TORN]) {
         record_fault(world, OCTO_FAULT_DISK_SECTOR_TORN, id, 0, question->occurrence);
         return 2 + octo_range(octo_mix(bits), 63);
     }
+    if (share == 6 && on[OCTO_FAULT_DISK_SECTOR_GARBAGE]) {
+        record_fault(world, OCTO_FAULT_DISK_SECTOR_GARBAGE, id, 0, question->occurrence);
+        return octo_max_u64(octo_mix(bits), 65);
+    }
+    return 1;
+}
+
+static uint64_t answer_size(struct octo_world *world, octo_node_id id, uint64_t bits,
+                            const struct octo_disk_question *question)
+{
+    const uint64_t answer = octo_range(bits, 3);
+    if (answer == 0 || !world->drawing.on[OCTO_FAULT_DISK_SIZE_WRONG])
+        return 0;
+    record_fault(world, OCTO_FAULT_DISK_SIZE_WRONG, id, 0, file_word(question->file));
+    return answer;
+}
+
+/* A lie, if the ledger covers it. */
+static uint64_t answer_lie(struct octo_world *world, octo_node_id id, uint64_t bits,
+                           const struct octo_disk_question *question)
+{
+    const bool read = question->kind == OCTO_CHANCE_MISDIRECTED_READ;
+    const bool lost = question->kind == OCTO_CHANCE_LOST_WRITE;
+    const enum octo_fault fault = read   ? OCTO_FAULT_DISK_MISDIRECTED_READ
+                                  : lost ? OCTO_FAULT_DISK_LOST_WRITE
+                                         : OCTO_FAULT_DISK_MISDIRECTED_WRITE;
+    if (read ? !ledger_allows_read(world, id, question->file)
+             : !ledger_allows(world, id, question->file))
+        return 0;
+    record_fault(world, fault, id, 0, file_word(question->file));
+    if (!world->hosts[id].ready_seen)
+        octo_oracles_damaged(world->oracles, id);
+    return lost ? 1 : 1 + octo_range(octo_mix(bits), ASTRAY_SECTORS_MAX);
+}
+
+static uint64_t answer_space(struct octo_world *world, octo_node_id id,
+                             const struct octo_disk_question *question)
+{
+    if (world->quiet || world->now >= world->ledger.full_until[id])
+        return 0;
+    record_fault(world, OCTO_FAULT_DISK_NO_SPACE, id, 0, file_word(question->file));
     return 1;
 }
 
@@ -63,38 +110,58 @@ static uint64_t answer_entry(struct octo_world *world, octo_node_id id, uint64_t
     return 0;
 }
 
-/* The rate of an error question; 0 for the others and when all is quiet. */
-static uint32_t error_ppm(const struct octo_world *world, enum octo_disk_chance_kind kind)
+/* The rate of a question that has one; 0 when all is quiet. */
+static uint32_t chance_ppm(const struct octo_world *world, enum octo_disk_chance_kind kind)
 {
+    const struct octo_drawing *const drawing = &world->drawing;
+
     if (world->quiet)
         return 0;
     switch (kind) {
     case OCTO_CHANCE_READ_ERROR:
-        return world->drawing.disk_read_error_ppm;
+        return drawing->disk_read_error_ppm;
     case OCTO_CHANCE_WRITE_ERROR:
-        return world->drawing.disk_write_error_ppm;
+        return drawing->disk_write_error_ppm;
     case OCTO_CHANCE_SYNC_ERROR:
-        return world->drawing.disk_sync_error_ppm;
+        return drawing->disk_sync_error_ppm;
+    case OCTO_CHANCE_SHORT_READ:
+        return drawing->short_read_ppm;
+    case OCTO_CHANCE_LOST_WRITE:
+        return drawing->lost_write_ppm;
+    case OCTO_CHANCE_MISDIRECTED_WRITE:
+        return drawing->misdirected_write_ppm;
+    case OCTO_CHANCE_MISDIRECTED_READ:
+        return drawing->misdirected_read_ppm;
     case OCTO_CHANCE_NONE:
     case OCTO_CHANCE_LATENCY:
     case OCTO_CHANCE_CRASH_SECTOR:
     case OCTO_CHANCE_CRASH_ENTRY:
     case OCTO_CHANCE_CRASH_SIZE:
-    case OCTO_CHANCE_SHORT_READ:
     case OCTO_CHANCE_NO_SPACE:
-    case OCTO_CHANCE_LOST_WRITE:
-    case OCTO_CHANCE_MISDIRECTED_WRITE:
-    case OCTO_CHANCE_MISDIRECTED_READ:
     case OCTO_CHANCE_COUNT:
         break;
     }
     return 0;
 }
 
+/* Whether a fault of this kind strikes with a rate. The other questions come with every operation,
+ * or at a power loss. */
+static bool has_rate(enum octo_disk_chance_kind kind)
+{
+    return kind == OCTO_CHANCE_READ_ERROR || kind == OCTO_CHANCE_WRITE_ERROR ||
+           kind == OCTO_CHANCE_SYNC_ERROR || kind == OCTO_CHANCE_SHORT_READ ||
+           kind == OCTO_CHANCE_LOST_WRITE || kind == OCTO_CHANCE_MISDIRECTED_WRITE ||
+           kind == OCTO_CHANCE_MISDIRECTED_READ;
+}
+
 static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
                             const struct octo_disk_question *question)
 {
-    const uint32_t ppm = error_ppm(world, question->kind);
+    const uint32_t ppm = chance_ppm(world, question->kind);
+    if (ppm == 0 && has_rate(question->kind))
+        return 0; /* most of them, and before a key is made */
+    if (question->kind == OCTO_CHANCE_NO_SPACE)
+        return answer_space(world, id, question);
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_DISK,
         .detail = (uint8_t)question->kind,
@@ -103,32 +170,29 @@ static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
         .incarnation = world->hosts[id].incarnation,
         .identity = {file_word(question->file), question->occurrence},
     };
+    const uint64_t bits = world_decide(world, &key);
     switch (question->kind) {
     case OCTO_CHANCE_LATENCY:
-        return answer_latency(world, id, world_decide(world, &key), question);
+        return answer_latency(world, id, bits, question);
     case OCTO_CHANCE_READ_ERROR:
-        return ppm == 0 ? 0
-                        : answer_error(world, id, world_decide(world, &key), ppm, 1,
-                                       OCTO_FAULT_DISK_READ_ERROR, question);
+        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_READ_ERROR, question);
     case OCTO_CHANCE_WRITE_ERROR:
-        return ppm == 0 ? 0
-                        : answer_error(world, id, world_decide(world, &key), ppm, 3,
-                                       OCTO_FAULT_DISK_WRITE_ERROR, question);
+        return answer_error(world, id, bits, ppm, 3, OCTO_FAULT_DISK_WRITE_ERROR, question);
     case OCTO_CHANCE_SYNC_ERROR:
-        return ppm == 0 ? 0
-                        : answer_error(world, id, world_decide(world, &key), ppm, 2,
-                                       OCTO_FAULT_DISK_SYNC_ERROR, question);
-    case OCTO_CHANCE_CRASH_SECTOR:
-        return answer_sector(world, id, world_decide(world, &key), question);
-    case OCTO_CHANCE_CRASH_ENTRY:
-        return answer_entry(world, id, world_decide(world, &key), question);
-    case OCTO_CHANCE_CRASH_SIZE:
+        return answer_error(world, id, bits, ppm, 2, OCTO_FAULT_DISK_SYNC_ERROR, question);
     case OCTO_CHANCE_SHORT_READ:
-    case OCTO_CHANCE_NO_SPACE:
+        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_SHORT_READ, question);
     case OCTO_CHANCE_LOST_WRITE:
     case OCTO_CHANCE_MISDIRECTED_WRITE:
     case OCTO_CHANCE_MISDIRECTED_READ:
-        return 0;
+        return octo_strikes(bits, ppm) ? answer_lie(world, id, bits, question) : 0;
+    case OCTO_CHANCE_CRASH_SECTOR:
+        return answer_sector(world, id, bits, question);
+    case OCTO_CHANCE_CRASH_ENTRY:
+        return answer_entry(world, id, bits, question);
+    case OCTO_CHANCE_CRASH_SIZE:
+        return answer_size(world, id, bits, question);
+    case OCTO_CHANCE_NO_SPACE:
     case OCTO_CHANCE_NONE:
     case OCTO_CHANCE_COUNT:
         break;

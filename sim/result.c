@@ -14,6 +14,12 @@ void octo_world_result(const struct octo_world *world, struct octo_sim_result *r
         .restarts = world->restarts,
         .used_bytes = octo_world_used(world),
     };
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        const struct octo_simdisk_stats *stats = octo_simdisk_stats(world->hosts[id].disk);
+        result->impaired += ledger_impaired(world, id);
+        result->lies_told += stats->lies_told;
+        result->lies_ended += stats->lies_ended;
+    }
     clients_count(world, &result->acked, &result->failed, &result->unknown);
     memcpy(result->faults, world->faults, sizeof result->faults);
     memcpy(result->marks, world->marks, sizeof result->marks);

@@ -18,6 +18,7 @@ enum schedule_what {
     WHAT_HEAL = 6,
     WHAT_PAUSE = 7,
     WHAT_FORMAT = 8, /* power loss while a new node formats its directory */
+    WHAT_DAMAGE = 9,
 };
 
 #define FLAPS 6u /* of a flapping partition, about */
@@ -37,6 +38,10 @@ static const uint8_t partition_kinds[] = {
     OCTO_FAULT_PARTITION_CLIENTS,
 };
 static const uint8_t pause_kinds[] = {OCTO_FAULT_PAUSE};
+static const uint8_t damage_kinds[] = {
+    OCTO_FAULT_DISK_FULL,       OCTO_FAULT_DISK_SLOW, OCTO_FAULT_DISK_ROT,
+    OCTO_FAULT_DISK_ROT_DOUBLE, OCTO_FAULT_DISK_WIPE, OCTO_FAULT_DISK_SWAP,
+};
 
 struct family {
     enum octo_decision purpose;
@@ -50,6 +55,7 @@ static const struct family families[] = {
     {OCTO_DECIDE_CRASH, WHAT_CRASH, crash_kinds, sizeof crash_kinds, 1},
     {OCTO_DECIDE_PARTITION, WHAT_PARTITION, partition_kinds, sizeof partition_kinds, 0},
     {OCTO_DECIDE_PAUSE, WHAT_PAUSE, pause_kinds, sizeof pause_kinds, 1},
+    {OCTO_DECIDE_DAMAGE, WHAT_DAMAGE, damage_kinds, sizeof damage_kinds, 0},
 };
 
 #define FAMILIES (sizeof families / sizeof families[0])
@@ -124,6 +130,8 @@ static uint32_t family_ppm(const struct octo_world *world, const struct family *
 {
     if (family->purpose == OCTO_DECIDE_CRASH)
         return world->drawing.crash_ppm;
+    if (family->purpose == OCTO_DECIDE_DAMAGE)
+        return world->drawing.damage_ppm;
     return family->purpose == OCTO_DECIDE_PARTITION ? world->drawing.partition_ppm
                                                     : world->drawing.pause_ppm;
 }
@@ -149,10 +157,11 @@ static bool family_decide(struct octo_world *world, const struct family *family,
 static void window_begin(struct octo_world *world)
 {
     struct octo_schedule *schedule = &world->schedule;
-    uint64_t *const bits[FAMILIES] = {&schedule->crash, &schedule->partition, &schedule->pause};
+    uint64_t *const bits[FAMILIES] = {&schedule->crash, &schedule->partition, &schedule->pause,
+                                      &schedule->damage};
     uint8_t pause_kind = 0;
-    uint8_t *const kinds[FAMILIES] = {&schedule->crash_kind, &schedule->partition_kind,
-                                      &pause_kind};
+    uint8_t *const kinds[FAMILIES] = {&schedule->crash_kind, &schedule->partition_kind, &pause_kind,
+                                      &schedule->damage_kind};
 
     schedule->window++;
     for (uint32_t i = 0; i < FAMILIES; i++) {
@@ -196,6 +205,35 @@ static octo_time_ns crash(struct octo_world *world, octo_node_id id, bool power_
     return start;
 }
 
+void schedule_crash(struct octo_world *world, octo_node_id id, bool power_loss, uint64_t bits)
+{
+    (void)crash(world, id, power_loss, bits);
+}
+
+/* Of the nodes that may crash, the one that has done so least; 0 if all have often enough. */
+static octo_node_id crash_due(const struct octo_world *world)
+{
+    octo_node_id least = 0;
+
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        const uint32_t crashes = world->hosts[id].crashes;
+        if (crashes < world->options.crash_cycles && may_crash(world, id) &&
+            (least == 0 || crashes < world->hosts[least].crashes))
+            least = id;
+    }
+    return least;
+}
+
+bool schedule_cycles_over(const struct octo_world *world)
+{
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        const bool out = (world->ledger.out & 1u << id) != 0;
+        if (!out && world->hosts[id].crashes < world->options.crash_cycles)
+            return false;
+    }
+    return true;
+}
+
 /* The leader in half of the cases, else any node; the next one if that cannot crash. */
 static octo_node_id crash_target(struct octo_world *world, uint64_t bits)
 {
@@ -204,6 +242,9 @@ static octo_node_id crash_target(struct octo_world *world, uint64_t bits)
     const octo_node_id leader = leader_or_last(world);
     octo_node_id id = 1 + (octo_node_id)octo_range(octo_mix(target), nodes);
 
+    const octo_node_id due = crash_due(world);
+    if (due != 0)
+        return due;
     if (leader != 0 && octo_strikes(target, 500000))
         id = leader;
     for (uint32_t i = 0; i < nodes; i++) {
@@ -445,6 +486,9 @@ void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
         break;
     case WHAT_FORMAT:
         strike_format(world, token);
+        break;
+    case WHAT_DAMAGE:
+        damage_strike(world, (enum octo_fault)world->schedule.damage_kind, world->schedule.damage);
         break;
     }
 }

@@ -13,34 +13,47 @@
 #include "vfs/vfs.h"
 
 /* Fault kinds, as counted and reported. Each is one decision with a stable key. */
-#define OCTO_FAULTS(F)                                                                        \
-    F(MESSAGE_LOST, "message-lost")                                                           \
-    F(MESSAGE_DUPLICATED, "message-duplicated")                                               \
-    F(MESSAGE_DELAYED, "message-delayed")     /* far beyond the usual: overtaken by others */ \
-    F(MESSAGE_CORRUPTED, "message-corrupted") /* one or more bits flipped */                  \
-    F(PARTITION_SYMMETRIC, "partition-symmetric")                                             \
-    F(PARTITION_ONE_WAY, "partition-one-way")                                                 \
-    F(PARTITION_LEADER, "partition-leader")                                                   \
-    F(PARTITION_MINORITY, "partition-minority")                                               \
-    F(PARTITION_BRIDGE, "partition-bridge")                                                   \
-    F(PARTITION_FLAPPING, "partition-flapping")                                               \
-    F(PARTITION_CLIENTS, "partition-clients")                                                 \
-    F(POWER_LOSS, "power-loss")                                                               \
-    F(KILL, "kill")                                                                           \
-    F(CRASH_IN_RECOVERY, "crash-in-recovery")                                                 \
-    F(CRASH_AT_IO, "crash-at-io") /* power loss right at a disk operation */                  \
-    F(MAJORITY_CRASH, "majority-crash")                                                       \
-    F(PAUSE, "pause")                                                                         \
-    F(CLOCK_OFFSET, "clock-offset")                                                           \
-    F(CLOCK_DRIFT, "clock-drift")                                                             \
-    F(DISK_READ_ERROR, "disk-read-error")                                                     \
-    F(DISK_WRITE_ERROR, "disk-write-error")                                                   \
-    F(DISK_SYNC_ERROR, "disk-sync-error")                                                     \
-    F(DISK_SECTOR_LOST, "disk-sector-lost")                                                   \
-    F(DISK_SECTOR_TORN, "disk-sector-torn")                                                   \
-    F(DISK_ENTRY_LOST, "disk-entry-lost")                                                     \
-    F(DISK_STALL, "disk-stall")                                                               \
-    F(CLIENT_CRASH, "client-crash")                                                           \
+#define OCTO_FAULTS(F)                                                                            \
+    F(MESSAGE_LOST, "message-lost")                                                               \
+    F(MESSAGE_DUPLICATED, "message-duplicated")                                                   \
+    F(MESSAGE_DELAYED, "message-delayed")     /* far beyond the usual: overtaken by others */     \
+    F(MESSAGE_CORRUPTED, "message-corrupted") /* one or more bits flipped */                      \
+    F(PARTITION_SYMMETRIC, "partition-symmetric")                                                 \
+    F(PARTITION_ONE_WAY, "partition-one-way")                                                     \
+    F(PARTITION_LEADER, "partition-leader")                                                       \
+    F(PARTITION_MINORITY, "partition-minority")                                                   \
+    F(PARTITION_BRIDGE, "partition-bridge")                                                       \
+    F(PARTITION_FLAPPING, "partition-flapping")                                                   \
+    F(PARTITION_CLIENTS, "partition-clients")                                                     \
+    F(POWER_LOSS, "power-loss")                                                                   \
+    F(KILL, "kill")                                                                               \
+    F(CRASH_IN_RECOVERY, "crash-in-recovery")                                                     \
+    F(CRASH_AT_IO, "crash-at-io") /* power loss right at a disk operation */                      \
+    F(MAJORITY_CRASH, "majority-crash")                                                           \
+    F(PAUSE, "pause")                                                                             \
+    F(CLOCK_OFFSET, "clock-offset")                                                               \
+    F(CLOCK_DRIFT, "clock-drift")                                                                 \
+    F(DISK_READ_ERROR, "disk-read-error")                                                         \
+    F(DISK_WRITE_ERROR, "disk-write-error")                                                       \
+    F(DISK_SYNC_ERROR, "disk-sync-error")                                                         \
+    F(DISK_SECTOR_LOST, "disk-sector-lost")                                                       \
+    F(DISK_SECTOR_TORN, "disk-sector-torn")                                                       \
+    F(DISK_ENTRY_LOST, "disk-entry-lost")                                                         \
+    F(DISK_STALL, "disk-stall")                                                                   \
+    F(DISK_SECTOR_GARBAGE, "disk-sector-garbage")                                                 \
+    F(DISK_SIZE_WRONG, "disk-size-wrong") /* size and data out of step after a power loss */      \
+    F(DISK_SHORT_READ, "disk-short-read")                                                         \
+    F(DISK_LOST_WRITE, "disk-lost-write")                                                         \
+    F(DISK_MISDIRECTED_WRITE, "disk-misdirected-write")                                           \
+    F(DISK_MISDIRECTED_READ, "disk-misdirected-read")                                             \
+    F(DISK_FULL, "disk-full")         /* a window without space for anything new */               \
+    F(DISK_NO_SPACE, "disk-no-space") /* an operation that found none */                          \
+    F(DISK_SLOW, "disk-slow")         /* a window in which everything takes many times as long */ \
+    F(DISK_ROT, "disk-rot")           /* one copy of something, chosen by its meaning */          \
+    F(DISK_ROT_DOUBLE, "disk-rot-double") /* both copies, on an impaired node */                  \
+    F(DISK_WIPE, "disk-wipe")             /* an impaired node comes back with an empty disk */    \
+    F(DISK_SWAP, "disk-swap")             /* two impaired nodes, each with the other's */         \
+    F(CLIENT_CRASH, "client-crash")                                                               \
     F(CLIENT_DUPLICATE, "client-duplicate") /* a request sent twice */
 
 enum octo_fault {
@@ -56,7 +69,8 @@ const char *octo_fault_text(enum octo_fault fault);
 enum octo_sim_faults {
     OCTO_SIM_FAULTS_SWARM = 0, /* each seed draws which kinds are on, a fifth of them none */
     OCTO_SIM_FAULTS_NONE = 1,
-    OCTO_SIM_FAULTS_ALL = 2, /* every kind on: the reference run of bench/ */
+    OCTO_SIM_FAULTS_ALL = 2,  /* every kind on: the reference run of bench/ */
+    OCTO_SIM_FAULTS_DISK = 3, /* disks and crashes only, every kind of them */
 };
 
 struct octo_sim_options {
@@ -64,6 +78,9 @@ struct octo_sim_options {
     uint32_t node_count; /* 1 .. OCTO_SIM_NODES_MAX */
     uint32_t operations; /* client operations, 1 .. 100000 */
     enum octo_sim_faults faults;
+    uint32_t io_error_ppm; /* of reads, writes and syncs alike; 0: as drawn */
+    uint32_t crash_cycles; /* every node crashes and comes back so often; 0: as drawn */
+    bool unbounded;        /* damage knows no budget: only "never lie, never crash" is judged */
     bool timing; /* measure where wall time goes (octo_sim_result.share_ns); decides nothing */
 };
 
@@ -101,6 +118,17 @@ size_t octo_world_used(const struct octo_world *world);
 void octo_world_save(const struct octo_world *world, void *copy);
 void octo_world_restore(struct octo_world *world, const void *copy, size_t used);
 
+/* Liveness excuses: what the liveness oracle forgives, counted and printed. An impaired node that
+ * stays out and says why (wiped, another's disk, its vote unreadable) is waited for in vain until
+ * there is membership. */
+#define OCTO_EXCUSES(E) E(NODE_HALTED, "node-halted")
+enum octo_excuse {
+#define OCTO_EXCUSE_ENUM(name, text) OCTO_EXCUSE_##name,
+    OCTO_EXCUSES(OCTO_EXCUSE_ENUM)
+#undef OCTO_EXCUSE_ENUM
+        OCTO_EXCUSE_COUNT,
+};
+
 enum octo_sim_share {
     OCTO_SHARE_KERNEL,
     OCTO_SHARE_NETWORK,
@@ -118,6 +146,8 @@ struct octo_sim_result {
     octo_time_ns virtual_ns;
     uint32_t acked, failed, unknown; /* client operations */
     uint32_t elections, crashes, restarts;
+    uint32_t impaired;              /* nodes that the budget lets lose both copies, or their disk */
+    uint64_t lies_told, lies_ended; /* sectors; ended: written anew */
     uint64_t faults[OCTO_FAULT_COUNT];
     uint64_t marks[OCTO_MARK_COUNT];
     uint64_t share_ns[OCTO_SHARE_COUNT]; /* wall time, only with options.timing */
@@ -126,16 +156,6 @@ struct octo_sim_result {
 
 /* octo_world_result sums up what happened so far. */
 void octo_world_result(const struct octo_world *world, struct octo_sim_result *result);
-
-/* Liveness excuses: what the liveness oracle forgives, counted and printed. None is granted yet: a
- * node that halts for good breaks liveness. Damage that no peer can mend will be the first. */
-#define OCTO_EXCUSES(E) E(NODE_HALTED, "node-halted") /* a node that stays out and says why */
-enum octo_excuse {
-#define OCTO_EXCUSE_ENUM(name, text) OCTO_EXCUSE_##name,
-    OCTO_EXCUSES(OCTO_EXCUSE_ENUM)
-#undef OCTO_EXCUSE_ENUM
-        OCTO_EXCUSE_COUNT,
-};
 
 /* A watcher sees every transition as text, one line each, fixed columns (docs/trace.md). It is not
  * part of the world and decides nothing. */

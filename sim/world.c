@@ -27,6 +27,8 @@
 #define WORLD_BYTES_BASE          (64ull << 20)
 #define WORLD_BYTES_PER_OPERATION 4096ull /* and again for each node */
 
+#define INDEXES_BASE 4096u /* retries and no-ops */
+
 /* Items of the queue until a run counts as one that does not end. */
 #define ITEMS_BASE          2000000ull
 #define ITEMS_PER_OPERATION 100ull /* and 40 for each node */
@@ -72,6 +74,7 @@ static bool oracles_make(struct octo_world *world)
         .node_count = config->node_count,
         .sector_bytes = config->sector_bytes,
         .log_entries_max = config->log_entries_max,
+        .index_max = world->options.operations + world->options.operations / 2 + INDEXES_BASE,
         .operations_max = world->options.operations,
         .machine = world->machine,
         .machine_memory_bytes = config->machine_memory_bytes,

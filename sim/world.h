@@ -8,9 +8,10 @@
  * (how often a key was asked), network.c (messages, cuts of links), host.c (nodes: boot, step,
  * crash, pause, clocks), host_effects.c (what a step asked for, the disk's chances), drawing.c
  * (swarm: what is on, how much), schedule.c (crash, partition and pause windows), shapes.c (what a
- * partition cuts), clients.c and packets.c (sessions, retries, history, what travels), finish.c
- * (quiet tail, liveness, non-vacuous), record.c (trace hash), text.c (trace text, dump), result.c,
- * names.c, panic.c (a broken assert becomes a verdict).
+ * partition cuts), ledger.c (which damage is within the budget), damage.c (what befalls whole
+ * disks), clients.c and packets.c (sessions, retries, history, what travels), finish.c (quiet tail,
+ * liveness, non-vacuous), record.c (trace hash), text.c (trace text, dump), result.c, names.c,
+ * panic.c (a broken assert becomes a verdict).
  */
 #ifndef OCTO_SIM_WORLD_H
 #define OCTO_SIM_WORLD_H
@@ -57,6 +58,9 @@ struct octo_drawing {
     octo_time_ns delay_ns; /* largest extra delay of a delayed message */
     uint32_t disk_read_error_ppm, disk_write_error_ppm, disk_sync_error_ppm, disk_stall_ppm;
     octo_time_ns disk_latency_ns, disk_jitter_ns, disk_stall_ns;
+    uint32_t short_read_ppm, lost_write_ppm, misdirected_write_ppm, misdirected_read_ppm;
+    uint32_t damage_ppm;    /* per window: full, slow, rotting, wiped or swapped disks */
+    octo_time_ns damage_ns; /* largest length of a full or slow disk's window */
     uint32_t crash_at_io_ppm;
     uint32_t crash_elected_ppm; /* a new leader loses power within a few milliseconds */
     octo_time_ns window_ns;     /* fault windows: one decision per kind and window */
@@ -84,7 +88,8 @@ struct octo_host_node {
     size_t block_bytes;
     uint32_t incarnation; /* 0 before the first boot */
     bool up, paused, formatted;
-    bool halted;               /* HALT came; until a later incarnation is READY */
+    bool halted; /* HALT came; until a later incarnation is READY */
+    uint32_t crashes;
     bool ready_seen;           /* READY came in this incarnation */
     octo_time_ns paused_until; /* events for a paused node are put off to here, in order */
     octo_time_ns clock_offset_ns;
@@ -105,16 +110,30 @@ struct octo_chances {
 
 struct octo_schedule {
     struct octo_chances chances;
-    uint32_t window;                         /* number of the present one, from 1 */
-    uint64_t crash, partition, pause;        /* its decisions' bits */
-    uint64_t format[OCTO_SIM_NODES_MAX + 1]; /* of crashes while formatting, by node */
-    uint8_t crash_kind, partition_kind;      /* enum octo_fault: what the bits chose */
-    bool partition_active, partition_cut;    /* cut is false while a flapping one is healed */
-    uint32_t partition_window;               /* the window that began the active one */
+    uint32_t window;                                 /* number of the present one, from 1 */
+    uint64_t crash, partition, pause, damage;        /* its decisions' bits */
+    uint64_t format[OCTO_SIM_NODES_MAX + 1];         /* of crashes while formatting, by node */
+    uint8_t crash_kind, partition_kind, damage_kind; /* enum octo_fault: what the bits chose */
+    bool partition_active, partition_cut; /* cut is false while a flapping one is healed */
+    uint32_t partition_window;            /* the window that began the active one */
     octo_time_ns partition_until;
     octo_time_ns flap_ns;
     uint16_t links[OCTO_SIM_NODES_MAX + 1]; /* bit b of links[a]: the active one cuts a -> b */
     octo_node_id leader;                    /* the last one seen; stands in while there is none */
+};
+
+/* ---- The ledger: which damage the protocol promises to survive (ledger.c)
+ * ------------------------
+ */
+
+/* Lies are told within a budget. Of what a node has twice (the log's topics), one copy at a time
+ * may be a lie: while one topic holds any, the other is spared. Of what it has once, or of both
+ * copies, only on *impaired* nodes, a minority that is drawn at the beginning. */
+struct octo_ledger {
+    uint32_t impaired; /* bit id */
+    uint32_t out;      /* bit id: wiped or swapped; its promises are void */
+    octo_time_ns full_until[OCTO_SIM_NODES_MAX + 1];
+    octo_time_ns slow_until[OCTO_SIM_NODES_MAX + 1];
 };
 
 struct octo_network; /* network.c */
@@ -139,6 +158,7 @@ struct octo_world {
     struct octo_network *network;
     struct octo_clients *clients;
     struct octo_schedule schedule;
+    struct octo_ledger ledger;
     struct octo_attempts *attempts;
     struct octo_oracles *oracles;
     uint64_t faults[OCTO_FAULT_COUNT];
@@ -215,6 +235,23 @@ void schedule_item(struct octo_world *world, uint32_t window, uint64_t token);
 void schedule_end(struct octo_world *world); /* faults stop: heal, resume and restart everything */
 /* the first scheduled kind that is on and has not struck yet; OCTO_FAULT_COUNT if none */
 enum octo_fault schedule_missing(const struct octo_world *world);
+
+/* schedule_cycles_over: every node has crashed as often as the options ask. schedule_crash: a crash
+ * that another fault brings along; the node starts again within the drawing's down_ns. */
+bool schedule_cycles_over(const struct octo_world *world);
+void schedule_crash(struct octo_world *world, octo_node_id id, bool power_loss, uint64_t bits);
+
+/* ledger.c */
+void ledger_draw(struct octo_world *world);
+bool ledger_impaired(const struct octo_world *world, octo_node_id id);
+
+/* ledger_allows: whether the node's copy of this file may become a lie now. ledger_allows_read: and
+ * whether a read of it may go astray. */
+bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file);
+bool ledger_allows_read(const struct octo_world *world, octo_node_id id, struct octo_file file);
+
+/* damage.c: a disk fills, slows down, rots, is wiped or swapped: what and whom, the bits say. */
+void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits);
 
 /* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is
  * none to be had; links as in struct octo_schedule. At least one link is cut. */

@@ -290,7 +290,8 @@ uint32_t octo_simdisk_lies(const struct octo_simdisk *disk, struct octo_file fil
     for (uint32_t i = 0; i < disk->lie_count && length > 0; i++) {
         const struct simdisk_lie *lie = simdisk_lie_at(disk, i);
         const uint64_t sector = lie->sector;
-        count += lie->told && lie->file == index && sector >= offset / SIMDISK_SLOT_BYTES &&
+        const bool lies = lie->told || lie->astray != 0 || lie->older_astray != 0;
+        count += lies && lie->file == index && sector >= offset / SIMDISK_SLOT_BYTES &&
                  sector <= (range_end(offset, length) - 1) / SIMDISK_SLOT_BYTES;
     }
     return count;

@@ -158,7 +158,8 @@ void octo_simdisk_power_loss(struct octo_simdisk *disk, const struct octo_disk_h
 uint32_t octo_simdisk_damage(struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
                              uint64_t length, enum octo_disk_damage damage, uint64_t bits);
 
-/* octo_simdisk_lies: the number of sectors of [offset, offset + length) of file that hold a lie. */
+/* octo_simdisk_lies: the number of sectors of [offset, offset + length) of file that hold a lie, or
+ * will when what was written reaches the disk. */
 uint32_t octo_simdisk_lies(const struct octo_simdisk *disk, struct octo_file file, uint64_t offset,
                            uint64_t length);
 
@@ -194,5 +195,69 @@ void octo_simdisk_check(const struct octo_simdisk *disk);
 const char *octo_disk_chance_text(enum octo_disk_chance_kind kind);
 const char *octo_disk_kind_text(enum octo_disk_kind kind);
 const char *octo_file_kind_text(enum octo_file_kind kind);
+
+/* ---- The POSIX disk -------------------------------------------------------------------------
+ *
+ * The same contract on a real directory, which it owns: one process at a time. A few threads
+ * execute the operations, so that those on different files run in parallel; the threads see nothing
+ * but the disk. Calls come from one thread, the owner's. Linux only; links with `posixdisk`. */
+struct octo_posixdisk;
+
+/* The system calls that a test replaces. Each returns what the call returned (bytes, or 0), or
+ * -errno. They are called by the disk's threads, several at a time. */
+struct octo_posix_calls {
+    int64_t (*read_at)(int file, uint8_t *bytes, uint64_t size, uint64_t offset);
+    int64_t (*write_at)(int file, const uint8_t *bytes, uint64_t size, uint64_t offset);
+    int (*sync_data)(int file);                                /* fdatasync */
+    int (*sync_directory)(int directory);                      /* fsync */
+    int (*allocate)(int file, uint64_t offset, uint64_t size); /* fallocate; extends the file */
+};
+
+/* octo_posix_calls are the real ones. */
+extern const struct octo_posix_calls octo_posix_calls;
+
+/* With the option `direct`, a WRITE bypasses the page cache if its data, offset and length are
+ * multiples of this; others go through it. */
+#define OCTO_POSIXDISK_ALIGNMENT 4096u
+
+struct octo_posixdisk_options {
+    bool create;          /* make the directory if it is not there; its parent must be */
+    bool direct;          /* O_DIRECT for WRITEs that are aligned, where the system has it */
+    uint32_t threads;     /* 0: 8 */
+    uint32_t pending_max; /* operations submitted and not yet returned; 0: 256 */
+    const struct octo_posix_calls *calls; /* NULL: the real ones; must outlive the disk */
+};
+
+/* octo_posixdisk_open takes the directory for this process and starts the threads. Of itself it
+ * makes only the file `lock` in it. On an error *disk is NULL and `why` says what is wrong, naming
+ * the directory (why_bytes of room, its end included): NOT_FOUND: there is no such directory;
+ * LOCKED: another process has it; IO: no directory, or no permission, or what else the system says;
+ * FULL: no memory or no threads. */
+enum octo_err octo_posixdisk_open(const char *directory,
+                                  const struct octo_posixdisk_options *options,
+                                  struct octo_posixdisk **disk, char *why,
+                                  size_t why_bytes) OCTO_MUST_USE;
+
+/* octo_posixdisk_submit starts op. A WRITE's bytes are not copied: they stay as they are until the
+ * completion was returned. FULL: pending_max operations are in flight, or no memory for the bytes
+ * of a READ or LIST; nothing was started. */
+enum octo_err octo_posixdisk_submit(struct octo_posixdisk *disk,
+                                    const struct octo_disk_op *op) OCTO_MUST_USE;
+
+/* octo_posixdisk_wait returns the next completion in event (kind, disk.*; event->now is left
+ * alone), waiting for one up to timeout_ns: 0 only looks, OCTO_NEVER waits as long as it takes.
+ * False: none came in time, or nothing is in flight. The bytes of a READ are the disk's, valid
+ * until the next call of wait or close. A WRITE that the system refused within is a short one, and
+ * OK; one of which it took nothing has the error as its result. */
+bool octo_posixdisk_wait(struct octo_posixdisk *disk, octo_time_ns timeout_ns,
+                         struct octo_event *event) OCTO_MUST_USE;
+
+/* octo_posixdisk_descriptor: the file descriptor that is readable while a completion waits to be
+ * returned, for an event loop. The disk reads it and closes it. */
+int octo_posixdisk_descriptor(const struct octo_posixdisk *disk);
+
+/* octo_posixdisk_close lets the operations end that have begun, drops the others and all
+ * completions, and frees the directory and the disk. NULL is allowed. */
+void octo_posixdisk_close(struct octo_posixdisk *disk);
 
 #endif

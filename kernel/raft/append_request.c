@@ -92,13 +92,17 @@ static bool prev_matches(const struct octo_raft *raft, const struct octo_append_
            octo_log_term(log, request->prev_index) == request->prev_term;
 }
 
-static void leader_hear(struct octo_raft *raft, struct octo_step *step,
-                        const struct octo_message *message)
+enum octo_err octo_raft_leader_hear(struct octo_raft *raft, struct octo_step *step,
+                                    octo_node_id from, uint64_t round)
 {
-    octo_raft_follow(raft, step, message->from);
+    if (raft->leader != 0 && raft->leader != from)
+        return OCTO_ERR_MALFORMED; /* a second leader in this term: no correct node is */
+    octo_raft_follow(raft, step, from);
     octo_raft_election_reset(raft, step);
     raft->leader_heard = step->now;
-    raft->round = octo_max_u64(raft->round, message->append_request.round);
+    raft->round = octo_max_u64(raft->round, round);
+    octo_wal_fetched_drop(raft->wal); /* a leader's word comes first */
+    return OCTO_ERR_OK;
 }
 
 enum octo_err octo_raft_append_request(struct octo_raft *raft, struct octo_step *step,
@@ -110,17 +114,15 @@ enum octo_err octo_raft_append_request(struct octo_raft *raft, struct octo_step 
         octo_raft_append_refuse(raft, step, message);
         return OCTO_ERR_OK;
     }
-    if (raft->leader != 0 && raft->leader != message->from)
-        return OCTO_ERR_MALFORMED; /* a second leader in this term: no correct node is */
-    leader_hear(raft, step, message);
-    octo_wal_fetched_drop(raft->wal); /* a leader's word comes first */
+    enum octo_err err = octo_raft_leader_hear(raft, step, message->from, request->round);
+    if (err != OCTO_ERR_OK)
+        return err;
     if (!prev_matches(raft, request)) {
         octo_step_mark(step, OCTO_MARK_APPEND_REJECTED);
         octo_raft_append_refuse(raft, step, message);
         return OCTO_ERR_OK;
     }
 
-    enum octo_err err = OCTO_ERR_OK;
     const octo_index index = entries_take(raft, step, message, &err);
     raft->verified = octo_max_u64(raft->verified, index);
     /* Commit no further than this very message verified (B2, B3), and never back (B4). */

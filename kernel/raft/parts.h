@@ -82,12 +82,29 @@ void octo_raft_vote_response(struct octo_raft *raft, struct octo_step *step,
 enum octo_err octo_raft_append_request(struct octo_raft *raft, struct octo_step *step,
                                        const struct octo_message *message) OCTO_MUST_USE;
 
+/* octo_raft_leader_hear takes note of a message from the leader of this term. MALFORMED: it is a
+ * second one. */
+enum octo_err octo_raft_leader_hear(struct octo_raft *raft, struct octo_step *step,
+                                    octo_node_id from, uint64_t round) OCTO_MUST_USE;
+
 /* append_response.c */
 void octo_raft_append_ack_due(struct octo_raft *raft, struct octo_step *step);
 void octo_raft_append_refuse(struct octo_raft *raft, struct octo_step *step,
                              const struct octo_message *request);
 enum octo_err octo_raft_append_response(struct octo_raft *raft, struct octo_step *step,
                                         const struct octo_message *message) OCTO_MUST_USE;
+
+/* snapshot_request.c: octo_raft_snapshot_send sends the leader's snapshot to a peer that wants what
+ * the log no longer has. */
+enum octo_err octo_raft_snapshot_request(struct octo_raft *raft, struct octo_step *step,
+                                         const struct octo_message *message) OCTO_MUST_USE;
+void octo_raft_snapshot_send(struct octo_raft *raft, struct octo_step *step,
+                             struct octo_peer *peer);
+
+/* snapshot_response.c */
+void octo_raft_snapshot_ack_due(struct octo_raft *raft, struct octo_step *step);
+enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_step *step,
+                                          const struct octo_message *message) OCTO_MUST_USE;
 
 /* fetch_request.c, fetch_response.c: octo_raft_fetch_ask asks everyone for the first lost entries.
  */
@@ -100,6 +117,7 @@ enum octo_err octo_raft_fetch_response(struct octo_raft *raft, struct octo_step 
 /* replicate.c */
 uint32_t octo_raft_entries_encode(const struct octo_raft *raft, octo_index next, uint32_t count,
                                   uint8_t *out, uint32_t capacity, uint32_t *bytes);
+void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode);
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step);
 void octo_raft_heartbeat(struct octo_raft *raft, const struct octo_step *step);
 void octo_raft_peers_send(struct octo_raft *raft, struct octo_step *step);

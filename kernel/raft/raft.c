@@ -9,11 +9,12 @@ size_t octo_raft_bytes(const struct octo_config *config)
 }
 
 void octo_raft_init(struct octo_raft *raft, const struct octo_config *config, struct octo_wal *wal,
-                    struct octo_arena *arena)
+                    struct octo_snapshots *snapshots, struct octo_arena *arena)
 {
     memset(raft, 0, sizeof *raft);
     raft->config = config;
     raft->wal = wal;
+    raft->snapshots = snapshots;
     raft->inflight = octo_arena_alloc(arena, octo_raft_bytes(config));
     octo_assert(raft->inflight != NULL);
     raft->role = OCTO_ROLE_STARTING;
@@ -81,6 +82,8 @@ void octo_raft_role_set(struct octo_raft *raft, struct octo_step *step, enum oct
         raft->acked = 0;
         raft->round = 0;
         raft->ack_due = false;
+        raft->receiving = (struct octo_position){.index = 0};
+        raft->snapshot_ack_due = false;
     }
     raft->role = role;
     raft->leader = leader;
@@ -185,6 +188,10 @@ enum octo_err octo_raft_message(struct octo_raft *raft, struct octo_step *step,
         return octo_raft_append_request(raft, step, message);
     case OCTO_MESSAGE_APPEND_RESPONSE:
         return octo_raft_append_response(raft, step, message);
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+        return octo_raft_snapshot_request(raft, step, message);
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return octo_raft_snapshot_response(raft, step, message);
     case OCTO_MESSAGE_FETCH_REQUEST:
         octo_raft_fetch_request(raft, step, message);
         return OCTO_ERR_OK;
@@ -217,6 +224,7 @@ void octo_raft_advance(struct octo_raft *raft, struct octo_step *step)
         octo_raft_vote_requests_due(raft, step);
         octo_raft_vote_grant_due(raft, step);
         octo_raft_append_ack_due(raft, step);
+        octo_raft_snapshot_ack_due(raft, step);
     }
     octo_raft_commit_count(raft, step);
 }
@@ -263,9 +271,9 @@ void octo_raft_limits(const struct octo_config *config, uint64_t *items, uint64_
     const uint64_t peers = config->node_count - 1;
     const uint64_t sends = OCTO_RAFT_SENDS_MAX * peers; /* a heartbeat only if none of these */
     const uint64_t requests = peers;                    /* for votes, or for pre-votes */
-    const uint64_t answers = 3;                         /* a refusal, a grant, an acknowledgement */
-    const uint64_t traces = 14; /* two each of TERM, ROLE, VOTE_RECEIVED, APPEND, COMMIT; one each
-                                   of TRUNCATE, DURABLE, READY; one to spare */
+    const uint64_t answers = 4; /* a refusal, a grant, an acknowledgement, one of a snapshot */
+    const uint64_t traces = 16; /* two each of TERM, ROLE, VOTE_RECEIVED, APPEND; three of COMMIT;
+                                   one each of TRUNCATE, DURABLE, READY; one to spare */
 
     *items += sends + requests + answers + traces;
     *bytes += sends * config->message_bytes_max + (requests + answers) * OCTO_RAFT_SMALL_BYTES;

@@ -9,6 +9,7 @@
 #ifndef OCTO_KERNEL_RAFT_RAFT_H
 #define OCTO_KERNEL_RAFT_RAFT_H
 
+#include "kernel/snapshot/snapshot.h"
 #include "kernel/step.h"
 #include "kernel/wal/wal.h"
 #include "kernel/wire/wire.h"
@@ -17,6 +18,7 @@
 enum octo_peer_mode {
     OCTO_PEER_PROBE = 1,     /* looking for the last common entry: one message at a time */
     OCTO_PEER_REPLICATE = 2, /* pipelining up to inflight_max messages from `next` on */
+    OCTO_PEER_SNAPSHOT = 3,  /* the log no longer has what it needs: one chunk at a time */
 };
 
 struct octo_peer {
@@ -26,14 +28,17 @@ struct octo_peer {
     enum octo_peer_mode mode;
     uint32_t inflight_first; /* ring of the last indexes of messages under way */
     uint32_t inflight_count;
-    bool probe_sent;    /* PROBE: wait for the answer or for the next heartbeat */
-    bool heard;         /* since the last heartbeat round */
-    bool heartbeat_due; /* in this step */
+    octo_index snapshot_index; /* SNAPSHOT: of the one that is being sent; 0: none yet */
+    uint64_t snapshot_offset;  /* of the chunk that it wants */
+    bool probe_sent;           /* PROBE, SNAPSHOT: wait for the answer or for the next heartbeat */
+    bool heard;                /* since the last heartbeat round */
+    bool heartbeat_due;        /* in this step */
 };
 
 struct octo_raft {
     const struct octo_config *config; /* the node's, in its block */
     struct octo_wal *wal;             /* likewise */
+    struct octo_snapshots *snapshots; /* likewise */
     octo_index *inflight;             /* node_count rings of inflight_max */
     uint64_t random;                  /* state of the election jitter (K6) */
 
@@ -53,7 +58,10 @@ struct octo_raft {
     octo_index verified; /* our log equals the leader's up to here */
     octo_index acked;    /* the highest index that the leader was told */
     uint64_t round;      /* follower: the latest seen; leader: the present heartbeat round */
-    bool ack_due;        /* the leader awaits an answer although `acked` has not risen */
+    struct octo_position receiving; /* the snapshot that the leader sends; index 0: none */
+    uint64_t snapshot_acked;        /* the offset that the leader was told */
+    bool snapshot_ack_due;          /* it awaits an answer although that has not changed */
+    bool ack_due;                   /* the leader awaits an answer although `acked` has not risen */
 
     /* Leader. */
     octo_time_ns heartbeat_at;
@@ -65,10 +73,10 @@ struct octo_raft {
 
 size_t octo_raft_bytes(const struct octo_config *config);
 
-/* octo_raft_init takes octo_raft_bytes from arena; the node is STARTING. Both pointers are the
+/* octo_raft_init takes octo_raft_bytes from arena; the node is STARTING. The pointers are the
  * node's and live as long. */
 void octo_raft_init(struct octo_raft *raft, const struct octo_config *config, struct octo_wal *wal,
-                    struct octo_arena *arena);
+                    struct octo_snapshots *snapshots, struct octo_arena *arena);
 
 /* octo_raft_start makes a follower of a STARTING node whose wal is READY. */
 void octo_raft_start(struct octo_raft *raft, struct octo_step *step, uint64_t seed);
@@ -88,6 +96,11 @@ enum octo_err octo_raft_message(struct octo_raft *raft, struct octo_step *step,
  * if it was not appended. */
 enum octo_err octo_raft_propose(struct octo_raft *raft, struct octo_step *step,
                                 const struct octo_entry *command) OCTO_MUST_USE;
+
+/* octo_raft_installed: the state is that of the snapshot at `position`, which a leader has sent and
+ * which is durable here: the log goes on from there, and all up to there is committed. */
+void octo_raft_installed(struct octo_raft *raft, struct octo_step *step,
+                         const struct octo_position *position);
 
 /* octo_raft_advance follows what has become durable: sends the promises that waited for it, elects,
  * commits. After every event. */

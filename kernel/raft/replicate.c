@@ -4,6 +4,9 @@
  *     PROBE ── granted ──> REPLICATE        match < next <= last + 1
  *       ^ next goes down       │
  *       └────── refused ───────┘
+ *
+ * From either to SNAPSHOT when the log no longer has the entry before next (snapshot_request.c),
+ * and back to PROBE when that is installed.
  */
 #include "kernel/raft/parts.h"
 
@@ -12,12 +15,14 @@ static octo_index *ring_of(const struct octo_raft *raft, const struct octo_peer 
     return raft->inflight + (size_t)(peer - raft->peers) * raft->config->inflight_max;
 }
 
-static void peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode)
+void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode)
 {
     peer->mode = mode;
     peer->probe_sent = false;
     peer->inflight_first = 0;
     peer->inflight_count = 0;
+    peer->snapshot_index = 0;
+    peer->snapshot_offset = 0;
 }
 
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step)
@@ -26,7 +31,7 @@ void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step)
 
     for (uint32_t i = 0; i < raft->config->node_count; i++) {
         raft->peers[i] = (struct octo_peer){.next = next, .sent_at = step->now};
-        peer_mode_set(&raft->peers[i], OCTO_PEER_PROBE);
+        octo_raft_peer_mode_set(&raft->peers[i], OCTO_PEER_PROBE);
     }
 }
 
@@ -127,6 +132,14 @@ void octo_raft_peers_send(struct octo_raft *raft, struct octo_step *step)
         struct octo_peer *peer = &raft->peers[i];
         if (i + 1 == raft->config->node_id)
             continue;
+        if (!octo_log_has(octo_raft_log(raft), peer->next - 1)) {
+            if (peer->mode != OCTO_PEER_SNAPSHOT)
+                octo_raft_peer_mode_set(peer, OCTO_PEER_SNAPSHOT);
+            octo_raft_snapshot_send(raft, step, peer);
+            continue;
+        }
+        if (peer->mode == OCTO_PEER_SNAPSHOT) /* its log reaches ours by another way */
+            octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
         if (peer->mode == OCTO_PEER_REPLICATE) {
             entries_send(raft, step, peer);
         } else if (!peer->probe_sent) {
@@ -165,10 +178,12 @@ void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
         raft->count_due = true;
         window_free(raft, peer);
     }
-    if (peer->mode == OCTO_PEER_PROBE)
-        peer_mode_set(peer, OCTO_PEER_REPLICATE);
     /* What the follower has verified but not yet made durable need not be sent again. */
     peer->next = octo_max_u64(peer->next, octo_max_u64(peer->match, grant->hint_index) + 1);
+    /* An old grant does not end the sending of a snapshot. */
+    if (peer->mode == OCTO_PEER_PROBE ||
+        (peer->mode == OCTO_PEER_SNAPSHOT && octo_log_has(octo_raft_log(raft), peer->next - 1)))
+        octo_raft_peer_mode_set(peer, OCTO_PEER_REPLICATE);
 }
 
 /* Its log ends at the hint. What it acknowledged before stays counted in what was committed: it
@@ -182,7 +197,7 @@ static void peer_lost(struct octo_raft *raft, struct octo_step *step, struct oct
         octo_step_mark(step, OCTO_MARK_SERVED_BELOW_MATCH);
     const octo_index hint =
         octo_raft_log_term_search(raft, refusal->hint_index, refusal->hint_term);
-    peer_mode_set(peer, OCTO_PEER_PROBE);
+    octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
     peer->next = hint + 1;
     peer->match = octo_min_u64(peer->match, hint);
 }
@@ -190,6 +205,8 @@ static void peer_lost(struct octo_raft *raft, struct octo_step *step, struct oct
 void octo_raft_peer_refused(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer,
                             const struct octo_append_response *refusal)
 {
+    if (peer->mode == OCTO_PEER_SNAPSHOT)
+        return; /* of a message from before */
     /* Stale: it matched there meanwhile, or the refused probe is not the present one. A follower
      * that lost what it had acknowledged is served below its match. */
     if (refusal->lost != 0 && refusal->index > refusal->hint_index) {
@@ -205,7 +222,7 @@ void octo_raft_peer_refused(struct octo_raft *raft, struct octo_step *step, stru
     const octo_index hint =
         octo_raft_log_term_search(raft, refusal->hint_index, refusal->hint_term);
     const octo_index next = octo_min_u64(refusal->index, hint + 1);
-    peer_mode_set(peer, OCTO_PEER_PROBE);
+    octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
     peer->next = octo_max_u64(next, peer->match + 1);
 }
 

@@ -21,9 +21,10 @@
  * either copy. */
 #include "kernel/wal/wal_state.h"
 
+/* The ring has WAL_BATCHES_MAX places, of which the first batches_max are used. */
 static struct wal_batch *batch_at(struct wal_flush *flush, uint32_t number)
 {
-    return &flush->batches[(flush->first + number) % WAL_BATCHES_MAX];
+    return &flush->batches[(flush->first + number) % flush->places];
 }
 
 bool octo_wal_flush_settled(const struct octo_wal *wal)
@@ -76,7 +77,7 @@ static uint32_t cover_of(struct wal_flush *flush, uint32_t topic)
     for (uint32_t i = 0; i < flush->count; i++) {
         const struct wal_batch *batch = batch_at(flush, i);
         if ((batch->written & ~batch->synced & 1u << topic) != 0)
-            cover |= 1u << (flush->first + i) % WAL_BATCHES_MAX;
+            cover |= 1u << (flush->first + i) % flush->places;
     }
     return cover;
 }
@@ -116,7 +117,7 @@ void octo_wal_flush_drive(struct octo_wal *wal, struct octo_step *step)
 
     if (flush->failed)
         return;
-    if (flush->count < wal->config.batches_max && octo_wal_fill_waits(wal) && all_written(flush) &&
+    if (flush->count < flush->places && octo_wal_fill_waits(wal) && all_written(flush) &&
         octo_wal_fill(wal, step, batch_at(flush, flush->count))) {
         if (flush->count > 0)
             octo_step_mark(step, OCTO_MARK_PIPELINED);
@@ -172,7 +173,7 @@ static void done_take(struct octo_wal *wal, struct octo_step *step)
 
     while (flush->count > 0 && batch_at(flush, 0)->synced == WAL_BOTH) {
         const struct wal_batch *batch = batch_at(flush, 0);
-        flush->first = (flush->first + 1) % WAL_BATCHES_MAX;
+        flush->first = (flush->first + 1) % flush->places;
         flush->count--;
         batch_done(wal, step, batch);
     }
@@ -282,7 +283,7 @@ void octo_wal_flush_check(const struct octo_wal *wal)
     const struct wal_flush *flush = &wal->flush;
     const struct octo_log *log = &wal->log;
 
-    octo_assert(flush->count <= wal->config.batches_max);
+    octo_assert(flush->count <= flush->places);
     octo_assert(log->base.index <= flush->durable);
     octo_assert(flush->durable <= flush->submitted_index);
     octo_assert(flush->submitted_index <= log->last);

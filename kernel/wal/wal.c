@@ -43,6 +43,7 @@ struct octo_wal *octo_wal_init(const struct octo_config *config, struct octo_are
     octo_log_init(&wal->log, config, arena);
     wal->boot.identity = buffer_take(arena, config->sector_bytes);
     wal->votes.buffer = buffer_take(arena, OCTO_VOTE_SLOTS * config->sector_bytes);
+    wal->flush.places = config->batches_max;
     for (uint32_t i = 0; i < config->batches_max; i++)
         wal->flush.batches[i].buffer = buffer_take(arena, config->flush_bytes_max);
     wal->segments.items =

@@ -178,6 +178,7 @@ struct wal_sync {
 
 struct wal_flush {
     struct wal_batch batches[WAL_BATCHES_MAX]; /* a ring */
+    uint32_t places;                           /* batches_max of the configuration */
     uint32_t first;
     uint32_t count;
     struct wal_sync syncs[WAL_TOPICS];

@@ -4,13 +4,13 @@
  *
  *   MESSAGE(NAME, name, code)      and, per message, OCTO_MESSAGE_<NAME>_FIELDS(F) of
  *   F(type, field, minimum, maximum)   with type u8, u32, u64; or
- *   entries                            at most one, last: a list of log entries
+ *   a tail                             of some: a list of log entries, or bytes of a snapshot
  *
  * Header of every message, 40 bytes, little-endian:
  *
  *    0  magic u32 "OCTM"     16  from u32    32  body size u32: all that follows the header
  *    4  version u8 (1)       20  to u32      36  zero u32
- *    5  type u8              24  term u64    40  fields in order, packed; then the entries
+ *    5  type u8              24  term u64    40  fields in order, packed; then the tail
  *    6  zero u16
  *    8  checksum u64: XXH3-64 of all bytes from 16 on, seeded with octo_mix(cluster id) XOR bytes
  *       0 to 7 as one integer, so that type and version are covered too
@@ -35,6 +35,8 @@
     M(VOTE_RESPONSE, vote_response, 4)         \
     M(APPEND_REQUEST, append_request, 5)       \
     M(APPEND_RESPONSE, append_response, 6)     \
+    M(SNAPSHOT_REQUEST, snapshot_request, 7)   \
+    M(SNAPSHOT_RESPONSE, snapshot_response, 8) \
     M(FETCH_REQUEST, fetch_request, 9)         \
     M(FETCH_RESPONSE, fetch_response, 10)
 
@@ -74,6 +76,25 @@
     F(u64, hint_term, 0, OCTO_WIRE_NUMBER_MAX)  \
     F(u64, round, 0, UINT64_MAX)                \
     F(u8, lost, 0, 1)
+
+/* SNAPSHOT_REQUEST: a leader's, in place of entries that it no longer has: bytes of the file of its
+ * snapshot at (index, snapshot_term, chain), from offset on; last: they are the last ones. Without
+ * bytes it is a heartbeat, and asks how far the follower is. */
+#define OCTO_MESSAGE_SNAPSHOT_REQUEST_FIELDS(F)    \
+    F(u64, index, 1, OCTO_WIRE_NUMBER_MAX)         \
+    F(u64, snapshot_term, 1, OCTO_WIRE_NUMBER_MAX) \
+    F(u64, chain, 0, UINT64_MAX)                   \
+    F(u64, offset, 0, OCTO_WIRE_NUMBER_MAX)        \
+    F(u64, round, 0, UINT64_MAX)                   \
+    F(u8, last, 0, 1)
+
+/* SNAPSHOT_RESPONSE: `offset` is where the bytes begin that are wanted next of the snapshot at
+ * index; installed: none, all up to index is committed and durable here. */
+#define OCTO_MESSAGE_SNAPSHOT_RESPONSE_FIELDS(F) \
+    F(u64, index, 0, OCTO_WIRE_NUMBER_MAX)       \
+    F(u64, offset, 0, OCTO_WIRE_NUMBER_MAX)      \
+    F(u64, round, 0, UINT64_MAX)                 \
+    F(u8, installed, 0, 1)
 
 /* FETCH_REQUEST: sent to everyone by a node that lost acknowledged entries and hears no leader:
  * `index` is the first one that it lacks, `chain` that of its log before. The header's term is its

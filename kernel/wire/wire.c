@@ -169,6 +169,11 @@ static bool carries_entries(enum octo_message_type type)
     return type == OCTO_MESSAGE_APPEND_REQUEST || type == OCTO_MESSAGE_FETCH_RESPONSE;
 }
 
+static bool carries_tail(enum octo_message_type type)
+{
+    return carries_entries(type) || type == OCTO_MESSAGE_SNAPSHOT_REQUEST;
+}
+
 /* Index 0 is the empty log, whose term is 0; every entry's term is at least 1. */
 static bool position_ok(octo_index index, octo_term term)
 {
@@ -188,10 +193,14 @@ static bool fields_ok(const struct octo_message *message)
         return position_ok(message->append_request.prev_index, message->append_request.prev_term);
     case OCTO_MESSAGE_FETCH_RESPONSE:
         return position_ok(message->fetch_response.prev_index, message->fetch_response.prev_term);
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST: /* what is committed was appended in a term before, or now
+                                         */
+        return message->snapshot_request.snapshot_term <= message->term;
     case OCTO_MESSAGE_NONE:
     case OCTO_MESSAGE_PRE_VOTE_RESPONSE:
     case OCTO_MESSAGE_VOTE_RESPONSE:
     case OCTO_MESSAGE_APPEND_RESPONSE:
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
     case OCTO_MESSAGE_FETCH_REQUEST:
         break;
     }
@@ -289,14 +298,14 @@ static uint64_t checksum_of(const uint8_t *bytes, uint32_t size, uint64_t cluste
 
 uint32_t octo_message_entries_offset(enum octo_message_type type)
 {
-    octo_assert(carries_entries(type));
+    octo_assert(carries_tail(type));
     return OCTO_MESSAGE_HEADER_BYTES + fields_bytes(type);
 }
 
 uint32_t octo_message_encode(const struct octo_message *message, uint64_t cluster_id, uint8_t *out,
                              uint32_t capacity)
 {
-    octo_assert(carries_entries(message->type) || message->entries_bytes == 0);
+    octo_assert(carries_tail(message->type) || message->entries_bytes == 0);
     octo_assert(within(message->from, 1, OCTO_NODES_MAX));
     octo_assert(within(message->to, 1, OCTO_NODES_MAX));
     octo_assert(within(message->term, 0, OCTO_WIRE_NUMBER_MAX));
@@ -367,11 +376,14 @@ enum octo_err octo_message_decode(const uint8_t *bytes, uint32_t size, uint64_t 
     if (!fields_ok(message))
         return OCTO_ERR_MALFORMED;
     const uint32_t fixed = OCTO_MESSAGE_HEADER_BYTES + fields_bytes(message->type);
-    if (!carries_entries(message->type))
+    if (!carries_tail(message->type))
         return size == fixed ? OCTO_ERR_OK : OCTO_ERR_TRAILING;
     message->entries = bytes + fixed;
     message->entries_bytes = size - fixed;
-    return entries_check(message);
+    if (carries_entries(message->type))
+        return entries_check(message);
+    return message->bytes_size > 0 || message->snapshot_request.last == 0 ? OCTO_ERR_OK
+                                                                          : OCTO_ERR_MALFORMED;
 }
 
 /* ---- For people and tools ------------------------------------------------------------------- */
@@ -388,6 +400,10 @@ static octo_index main_index(const struct octo_message *message)
         return message->append_request.prev_index;
     case OCTO_MESSAGE_APPEND_RESPONSE:
         return message->append_response.index;
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+        return message->snapshot_request.index;
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return message->snapshot_response.index;
     case OCTO_MESSAGE_FETCH_REQUEST:
         return message->fetch_request.index;
     case OCTO_MESSAGE_FETCH_RESPONSE:
@@ -439,6 +455,10 @@ const char *octo_message_type_text(enum octo_message_type type)
         return "append-request";
     case OCTO_MESSAGE_APPEND_RESPONSE:
         return "append-response";
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+        return "snapshot-request";
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return "snapshot-response";
     case OCTO_MESSAGE_FETCH_REQUEST:
         return "fetch-request";
     case OCTO_MESSAGE_FETCH_RESPONSE:

@@ -40,15 +40,22 @@ struct octo_message {
         OCTO_MESSAGES(OCTO_MESSAGE_MEMBER)
 #undef OCTO_MESSAGE_MEMBER
     };
-    const uint8_t
-        *entries; /* APPEND_REQUEST, FETCH_RESPONSE: entry_count encoded entries; else NULL */
-    uint32_t entries_bytes;
+    /* The tail. APPEND_REQUEST, FETCH_RESPONSE: entry_count encoded entries. SNAPSHOT_REQUEST:
+     * bytes of the snapshot's file. Else NULL. */
+    union {
+        const uint8_t *entries;
+        const uint8_t *bytes;
+    };
+    union {
+        uint32_t entries_bytes;
+        uint32_t bytes_size;
+    };
 };
 
-/* octo_message_encode writes message to out. Where a message carries entries, the encoded ones
- * (octo_entry_encode) may already stand at their place, out + octo_message_entries_offset(type):
- * then message->entries points there and is not copied. Returns the size, or 0 if capacity is too
- * small.
+/* octo_message_encode writes message to out. Where a message has a tail, its encoded entries
+ * (octo_entry_encode) or its bytes may already stand at their place, out +
+ * octo_message_entries_offset(type): then message->entries points there and is not copied. Returns
+ * the size, or 0 if capacity is too small.
  */
 uint32_t octo_message_encode(const struct octo_message *message, uint64_t cluster_id, uint8_t *out,
                              uint32_t capacity);

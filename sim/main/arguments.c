@@ -112,14 +112,15 @@ static bool fault_mix(struct sim_program *program)
         enum octo_sim_faults faults;
     } mixes[] = {{"swarm", OCTO_SIM_FAULTS_SWARM},
                  {"none", OCTO_SIM_FAULTS_NONE},
-                 {"all", OCTO_SIM_FAULTS_ALL}};
+                 {"all", OCTO_SIM_FAULTS_ALL},
+                 {"disk", OCTO_SIM_FAULTS_DISK}};
     for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
         if (strcmp(optarg, mixes[i].name) == 0) {
             program->arguments.options.faults = mixes[i].faults;
             return true;
         }
     }
-    sim_complain(program, "--faults wants swarm, none or all, not '%s'", quote(optarg).text);
+    sim_complain(program, "--faults wants swarm, none, all or disk, not '%s'", quote(optarg).text);
     return false;
 }
 
@@ -151,6 +152,15 @@ static bool take(struct sim_program *program, enum flag flag, bool *seed_given)
         return small_number(program, "--ops", OPERATIONS_MAX, &arguments->options.operations);
     case FLAG_FAULTS:
         return fault_mix(program);
+    case FLAG_IO_ERRORS:
+        if (!small_number(program, "--io-errors", 50, &arguments->options.io_error_ppm))
+            return false;
+        arguments->options.io_error_ppm *= 10000;
+        return true;
+    case FLAG_CRASH_CYCLES:
+        return small_number(program, "--crash-cycles", 100, &arguments->options.crash_cycles);
+    case FLAG_UNBOUNDED:
+        return arguments->options.unbounded = true;
     case FLAG_TRACE:
         return file_name(program, "--trace", &arguments->trace);
     case FLAG_UNTIL:

@@ -15,7 +15,14 @@
     F(NODES, "nodes", "N", 0, "voters in the cluster: 1 to 9 (default 5)")                   \
     F(OPS, "ops", "N", 0, "client operations: 1 to 100000 (default 1000)")                   \
     F(FAULTS, "faults", "MIX", 0,                                                            \
-      "swarm: each seed draws its faults, a fifth draw none (default); none; all")           \
+      "swarm: each seed draws its faults, a fifth draw none (default); none; all; disk: "    \
+      "disks and crashes only")                                                              \
+    F(IO_ERRORS, "io-errors", "PERCENT", 0,                                                  \
+      "reads, writes and syncs fail at this rate, unsynced sectors tear: 1 to 50")           \
+    F(CRASH_CYCLES, "crash-cycles", "N", 0,                                                  \
+      "every node crashes and comes back at least so often: 1 to 100")                       \
+    F(UNBOUNDED, "unbounded", "", 0,                                                         \
+      "damage knows no budget: judged is only that no node lies, crashes or diverges")       \
     F(TRACE, "trace", "FILE", 0,                                                             \
       "write one line a transition; - is standard output (the report then goes to standard " \
       "error)")                                                                              \

@@ -45,6 +45,8 @@ const char *sim_mix_text(enum octo_sim_faults faults)
         return "swarm";
     case OCTO_SIM_FAULTS_NONE:
         return "none";
+    case OCTO_SIM_FAULTS_DISK:
+        return "disk";
     case OCTO_SIM_FAULTS_ALL:
         return "all";
     }
@@ -94,12 +96,19 @@ void sim_replay_text(const struct sim_program *program, const struct octo_sim_op
     const bool plain = is_plain(program->path) && strlen(program->path) < sizeof quoted;
     if (!plain)
         shell_word(program->path, quoted, sizeof quoted);
-    const int size = snprintf(out, SIM_REPLAY_BYTES, "%s --seed %llu --nodes %u --ops %u",
-                              plain ? program->path : quoted, (unsigned long long)options->seed,
-                              options->node_count, options->operations);
-    octo_assert(size > 0 && size + 20 < (int)SIM_REPLAY_BYTES);
-    if (options->faults != OCTO_SIM_FAULTS_SWARM) {
-        (void)snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --faults %s",
-                       sim_mix_text(options->faults));
-    }
+    int size = snprintf(out, SIM_REPLAY_BYTES, "%s --seed %llu --nodes %u --ops %u",
+                        plain ? program->path : quoted, (unsigned long long)options->seed,
+                        options->node_count, options->operations);
+    octo_assert(size > 0 && size + 80 < (int)SIM_REPLAY_BYTES);
+    if (options->faults != OCTO_SIM_FAULTS_SWARM)
+        size += snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --faults %s",
+                         sim_mix_text(options->faults));
+    if (options->io_error_ppm != 0)
+        size += snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --io-errors %u",
+                         options->io_error_ppm / 10000);
+    if (options->crash_cycles != 0)
+        size += snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --crash-cycles %u",
+                         options->crash_cycles);
+    if (options->unbounded)
+        (void)snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --unbounded");
 }

@@ -25,6 +25,7 @@ struct octo_node {
     uint64_t digest;
     octo_index stored; /* on disk */
     octo_sequence sequence;
+    uint32_t segment;
     uint64_t generation;
     uint32_t incarnation;
 };
@@ -52,7 +53,7 @@ void octo_node_look(const struct octo_node *node, struct octo_node_view *view)
 
 bool octo_node_entry(const struct octo_node *node, octo_index index, struct octo_entry *entry)
 {
-    if (index == 0 || index > node->view.last)
+    if (index <= node->view.base || index > node->view.last)
         return false;
     *entry = node->entries[index];
     return true;
@@ -256,18 +257,59 @@ static inline void rig_append(octo_node_id id, octo_index index, octo_term term,
     rig_put(id, &entry);
 }
 
+static inline void rig_durable(octo_node_id id, uint8_t kind, uint32_t number, uint64_t first,
+                               uint64_t count)
+{
+    struct rig_file *file = rig_file_at(rig.disks, id, kind, number);
+
+    for (uint64_t i = first; i < first + count; i++)
+        file->durable[i] = true;
+    octo_oracles_durable(rig.oracles, id, (struct octo_file){kind, number}, first * RIG_SECTOR,
+                         count * RIG_SECTOR, &rig.images);
+}
+
+/* rig_gone takes a file away. */
+static inline void rig_gone(octo_node_id id, uint8_t kind, uint32_t number)
+{
+    struct rig_file *file = rig_file_at(rig.disks, id, kind, number);
+
+    memset(file, 0, sizeof *file);
+    octo_oracles_durable(rig.oracles, id, (struct octo_file){kind, number}, 0,
+                         RIG_FILE_SECTORS * RIG_SECTOR, &rig.images);
+}
+
+/* rig_write appends a record, as a batch of its own, to the node's present segment. */
 static inline void rig_write(octo_node_id id, uint8_t kind, const struct rig_record *record)
 {
-    struct rig_file *file = rig_file(rig.disks, id, kind);
+    const uint32_t segment = rig.nodes[id].segment;
+    struct rig_file *file = rig_file_at(rig.disks, id, kind, segment);
     const uint64_t first = file->end / RIG_SECTOR;
 
-    file->end =
-        octo_align_up(file->end + rig_record_put(file->bytes, id, file->end, record), RIG_SECTOR);
+    file->end = octo_align_up(
+        file->end + rig_record_put(file->bytes, id, segment, file->end, record), RIG_SECTOR);
     cr_assert_lt(file->end, sizeof file->bytes);
-    for (uint64_t i = first; i < file->end / RIG_SECTOR; i++)
-        file->durable[i] = true;
-    octo_oracles_durable(rig.oracles, id, (struct octo_file){.kind = kind}, first * RIG_SECTOR,
-                         file->end - first * RIG_SECTOR, &rig.images);
+    rig_durable(id, kind, segment, first, file->end / RIG_SECTOR - first);
+}
+
+static inline void rig_write_both(octo_node_id id, const struct rig_record *record)
+{
+    rig_write(id, OCTO_FILE_MAIN, record);
+    rig_write(id, OCTO_FILE_RECOVERY, record);
+}
+
+/* rig_place_record: a record that is no entry, about the end of what is stored. */
+static inline struct rig_record rig_place_record(octo_node_id id, uint8_t type)
+{
+    const struct octo_node *node = &rig.nodes[id];
+    const bool base = node->stored == node->view.base;
+
+    return (struct rig_record){
+        .type = type,
+        .sequence = node->sequence,
+        .chain = base ? node->view.base_chain : node->entries[node->stored].chain,
+        .entry = {.index = node->stored,
+                  .term = base ? node->view.base_term : node->entries[node->stored].term},
+    };
 }
 
 /* rig_store makes the log of node durable in the topics that `topics` says (1: main, 2: recovery),
@@ -290,14 +332,10 @@ static inline void rig_store_in(octo_node_id id, uint32_t topics, bool mark)
     }
     if (!mark)
         return;
-    record = (struct rig_record){.type = 2, .sequence = node->sequence};
-    record.entry = node->entries[node->stored];
-    record.entry.size = 0;
-    record.chain = record.entry.chain;
-    record.entry.client = 0;
-    record.entry.sequence = 0;
-    rig_write(id, OCTO_FILE_MAIN, &record);
-    rig_write(id, OCTO_FILE_RECOVERY, &record);
+    record = rig_place_record(id, 2);
+    record.entry.client = node->view.floor_term;
+    record.entry.sequence = node->view.floor_index;
+    rig_write_both(id, &record);
 }
 
 static inline void rig_store(octo_node_id id)
@@ -327,8 +365,8 @@ static inline bool rig_boot(octo_node_id id)
 
     node->incarnation++;
     node->view.role = OCTO_ROLE_STARTING;
-    node->view.commit = 0;
-    node->view.applied = 0;
+    node->view.commit = node->view.snapshot;
+    node->view.applied = node->view.snapshot;
     if (!rig_step_with(id, &boot))
         return false;
     node->view.role = OCTO_ROLE_FOLLOWER;
@@ -339,7 +377,14 @@ static inline bool rig_boot(octo_node_id id)
 static inline bool rig_crash(octo_node_id id)
 {
     rig.event++;
-    return octo_oracles_crash(rig.oracles, id, rig.event, true, &rig.images);
+    return octo_oracles_crash(rig.oracles, id, rig.event, true, false, &rig.images);
+}
+
+/* rig_kill ends the process and nothing else. */
+static inline bool rig_kill(octo_node_id id)
+{
+    rig.event++;
+    return octo_oracles_crash(rig.oracles, id, rig.event, false, false, &rig.images);
 }
 
 /* rig_elect makes leader win term with the votes of the nodes in the set `voters`, and its own. */
@@ -425,6 +470,7 @@ static inline void rig_open(uint32_t node_count)
     rig.oracles = octo_oracles_create(&rig.arena, &config);
     cr_assert_not_null(rig.oracles);
     for (octo_node_id id = 1; id <= node_count; id++) {
+        rig.nodes[id].segment = OCTO_SEGMENT_FIRST;
         rig_vote(id, 0, 0);
         rig_vote(id, 0, 0);
         cr_assert(rig_boot(id));

@@ -28,6 +28,7 @@ struct rig {
     struct octo_simdisk *disk;
     struct octo_disk_host host;
     uint64_t answers[OCTO_CHANCE_COUNT];
+    uint64_t entry_bits; /* answers to CRASH_ENTRY, from the lowest on; the highest one ends them */
     struct octo_disk_question last[OCTO_CHANCE_COUNT]; /* of each kind */
     uint32_t asked[OCTO_CHANCE_COUNT];
     struct report reports[REPORTS_MAX];
@@ -42,6 +43,11 @@ static uint64_t rig_ask(void *context, const struct octo_disk_question *question
     struct rig *rig = context;
     rig->last[question->kind] = *question;
     rig->asked[question->kind]++;
+    if (question->kind == OCTO_CHANCE_CRASH_ENTRY && rig->entry_bits > 1) {
+        const uint64_t answer = rig->entry_bits & 1;
+        rig->entry_bits >>= 1;
+        return answer;
+    }
     return rig->answers[question->kind];
 }
 
@@ -153,6 +159,49 @@ static bool rig_is_durable(struct rig *rig, struct octo_file file, uint64_t size
 {
     uint64_t found = 0;
     return octo_simdisk_durable_size(rig->disk, file, &found) && found == size;
+}
+
+static inline enum octo_err rig_allocate(struct rig *rig, uint64_t offset, uint32_t length)
+{
+    return rig_do(rig, (struct octo_disk_op){.kind = OCTO_DISK_ALLOCATE,
+                                             .file = main_file,
+                                             .offset = offset,
+                                             .length = length});
+}
+
+static inline uint32_t rig_read(struct rig *rig, uint64_t offset, uint32_t length)
+{
+    cr_assert_eq(rig_do(rig, (struct octo_disk_op){.kind = OCTO_DISK_READ,
+                                                   .file = main_file,
+                                                   .offset = offset,
+                                                   .length = length}),
+                 OCTO_ERR_OK);
+    return rig->event.disk.length;
+}
+
+static inline void rig_power_loss(struct rig *rig)
+{
+    octo_simdisk_power_loss(rig->disk, &rig->host);
+    octo_simdisk_check(rig->disk);
+}
+
+static inline const struct octo_simdisk_stats *rig_stats(const struct rig *rig)
+{
+    return octo_simdisk_stats(rig->disk);
+}
+
+static inline uint32_t rig_lies(const struct rig *rig)
+{
+    return octo_simdisk_lies(rig->disk, main_file, 0, FILE_BYTES);
+}
+
+/* The main file, durably `sectors` sectors of 'a'. */
+static inline struct rig *rig_with_content(uint32_t sectors)
+{
+    struct rig *rig = rig_with_main();
+    rig_write(rig, 0, sectors * SECTOR, 'a');
+    rig_sync(rig);
+    return rig;
 }
 
 #endif

@@ -524,8 +524,8 @@ Test(oracles, lost_in_a_crash)
     steady();
     struct rig_file *file = rig_file(rig.disks, 2, OCTO_FILE_MAIN);
     file->durable[2] = false;
-    octo_oracles_durable(rig.oracles, 2, (struct octo_file){.kind = OCTO_FILE_MAIN}, 2 * RIG_SECTOR,
-                         RIG_SECTOR, &rig.images);
+    octo_oracles_durable(rig.oracles, 2, (struct octo_file){.kind = OCTO_FILE_MAIN, .number = 1},
+                         2 * RIG_SECTOR, RIG_SECTOR, &rig.images);
     cr_assert_not(rig_crash(2));
     rig_broke(DURABLE_ACK);
 
@@ -555,7 +555,7 @@ Test(oracles, a_promise_ends_when_a_leader_replaces_the_entry)
     rig_vote(3, 3, 0);
     rig_append(3, 5, 3, NULL);
     cr_assert(rig_step(3));
-    cr_assert(rig_crash(3), "%s", octo_oracles_verdict(rig.oracles)->why);
+    cr_assert(rig_kill(3), "%s", octo_oracles_verdict(rig.oracles)->why);
     rig.nodes[3].view.last = 4;
     cr_assert(rig_boot(3), "%s", octo_oracles_verdict(rig.oracles)->why);
     rig_close();

@@ -249,3 +249,125 @@ Test(sessions, recording_beyond_the_limit_is_a_broken_invariant, .exit_code = 77
     record_text(&table, 1, 1, "a");
     record_text(&table, 2, 1, "a");
 }
+
+/* ---- Snapshot and restore ------------------------------------------------------------------- */
+
+/* The whole image, taken in pieces of random size. */
+static uint32_t image_take(const struct table *table, uint64_t *random, uint8_t *image,
+                           uint32_t capacity)
+{
+    uint64_t cursor = 0;
+    uint32_t size = 0;
+    bool ended = false;
+
+    while (!ended) {
+        struct octo_buffer out = {.bytes = image + size, .capacity = 1 + draw_below(random, 100)};
+        ended = octo_sessions_snapshot(table->sessions, &cursor, &out);
+        size += out.size;
+        cr_assert_leq(size, capacity);
+    }
+    cr_assert_eq(size, octo_sessions_image_bytes(table->sessions));
+    return size;
+}
+
+static enum octo_err image_give(struct table *table, uint64_t *random, const uint8_t *image,
+                                uint32_t size)
+{
+    enum octo_err err = OCTO_ERR_OK;
+
+    for (uint32_t at = 0; at < size && err == OCTO_ERR_OK;) {
+        const uint32_t run = (uint32_t)octo_min_u64(size - at, 1 + draw_below(random, 100));
+        err = octo_sessions_restore(table->sessions, image + at, run, false);
+        at += run;
+    }
+    return err == OCTO_ERR_OK ? octo_sessions_restore(table->sessions, NULL, 0, true) : err;
+}
+
+static void tables_equal(const struct table *a, const struct table *b, uint64_t last)
+{
+    octo_sessions_check(b->sessions);
+    cr_assert_eq(octo_sessions_digest(a->sessions), octo_sessions_digest(b->sessions));
+    for (octo_client_id client = 1; client <= SESSIONS + 2; client++) {
+        for (uint64_t sequence = last > 40 ? last - 40 : 1; sequence <= last + 1; sequence++) {
+            const uint8_t *results[2];
+            uint32_t sizes[2];
+            cr_assert_eq(octo_sessions_look(a->sessions, client, sequence, &results[0], &sizes[0]),
+                         octo_sessions_look(b->sessions, client, sequence, &results[1], &sizes[1]));
+            cr_assert_eq(sizes[0], sizes[1]);
+            cr_assert(sizes[0] == 0 || memcmp(results[0], results[1], sizes[0]) == 0);
+        }
+    }
+}
+
+Test(sessions, a_restored_table_answers_as_the_original)
+{
+    const struct octo_config config = config_of(SESSIONS, RESULT_MAX);
+    static uint8_t image[65536];
+    static uint8_t again[65536];
+
+    for (uint64_t shape = 0; shape < 60; shape++) {
+        uint64_t random = shape;
+        struct table original = table_new(&config, 0xaa);
+        struct table restored = table_new(&config, 0x55);
+        uint64_t sequence = 0;
+        uint8_t result[RESULT_MAX];
+        for (uint32_t round = 0; round < 12; round++) {
+            for (uint32_t i = draw_below(&random, 8); i > 0; i--) {
+                const octo_client_id client = 1 + draw_below(&random, SESSIONS);
+                const uint32_t limit = draw_below(&random, 2) == 0 ? 40 : RESULT_MAX + 1;
+                const uint32_t bytes = draw_below(&random, limit);
+                draw_bytes(&random, result, bytes);
+                octo_sessions_record(original.sessions, client, ++sequence, result, bytes);
+                if (round % 2 == 1) /* what was restored goes on as the original does */
+                    octo_sessions_record(restored.sessions, client, sequence, result, bytes);
+            }
+            const uint32_t size = image_take(&original, &random, image, sizeof image);
+            if (round % 2 == 1) {
+                cr_assert_eq(image_take(&restored, &random, again, sizeof again), size);
+                cr_assert_eq(memcmp(image, again, size), 0);
+            } else {
+                octo_sessions_clear(restored.sessions);
+                cr_assert_eq(image_give(&restored, &random, image, size), OCTO_ERR_OK);
+            }
+            tables_equal(&original, &restored, sequence);
+        }
+        table_free(&original);
+        table_free(&restored);
+    }
+}
+
+Test(sessions, images_that_are_not_whole_or_not_right_are_refused)
+{
+    const struct octo_config config = config_of(SESSIONS, RESULT_MAX);
+    struct table original = table_new(&config, 0);
+    struct table other = table_new(&config, 0);
+    static uint8_t image[8192];
+    uint8_t result[200];
+    uint64_t random = 4;
+
+    draw_bytes(&random, result, sizeof result);
+    record_text(&original, 3, 9, "short");
+    octo_sessions_record(original.sessions, 4, 5, result, sizeof result);
+    record_text(&original, 5, 1, "");
+    const uint32_t size = image_take(&original, &random, image, sizeof image);
+    for (uint32_t cut = 0; cut < size; cut++) {
+        octo_sessions_clear(other.sessions);
+        cr_assert_neq(image_give(&other, &random, image, cut), OCTO_ERR_OK, "cut %u", cut);
+    }
+    octo_sessions_clear(other.sessions);
+    image[size] = 0;
+    cr_assert_neq(image_give(&other, &random, image, size + 1), OCTO_ERR_OK);
+    for (uint32_t bit = 0; bit < 8 * size; bit++) { /* anything but a crash; checked if accepted */
+        octo_sessions_clear(other.sessions);
+        image[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (image_give(&other, &random, image, size) == OCTO_ERR_OK)
+            octo_sessions_check(other.sessions);
+        image[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    const struct octo_config wider = config_of(SESSIONS + 1, RESULT_MAX);
+    struct table foreign = table_new(&wider, 0);
+    cr_assert_eq(image_give(&foreign, &random, image, size), OCTO_ERR_RANGE);
+    table_free(&original);
+    table_free(&other);
+    table_free(&foreign);
+}

@@ -425,8 +425,14 @@ static uint64_t rig_live(struct rig *rig, uint64_t random, uint32_t steps)
         uint32_t slot = 0;
         draw_life_op(&random, &op, data);
         rig->answers[OCTO_CHANCE_SYNC_ERROR] = draw_below(&random, 8) == 0 ? 1 + i % 2 : 0;
-        rig->answers[OCTO_CHANCE_CRASH_SECTOR] = draw_below(&random, 65);
+        rig->answers[OCTO_CHANCE_CRASH_SECTOR] = draw_below(&random, 80);
         rig->answers[OCTO_CHANCE_CRASH_ENTRY] = draw_below(&random, 2);
+        rig->answers[OCTO_CHANCE_LOST_WRITE] = draw_below(&random, 16) == 0;
+        rig->answers[OCTO_CHANCE_MISDIRECTED_WRITE] =
+            draw_below(&random, 16) == 0 ? draw_below(&random, 8) : 0;
+        if (draw_below(&random, 64) == 0)
+            hash += octo_simdisk_damage(rig->disk, op.file, op.offset, op.length,
+                                        (enum octo_disk_damage)(1 + draw_below(&random, 4)), i);
         cr_assert_neq(octo_simdisk_submit(rig->disk, &op, &rig->host, &slot), 0);
         hash = octo_mix(hash ^ slot ^ (uint64_t)rig->report_count << 32);
         const uint32_t fate = draw_below(&random, 64);

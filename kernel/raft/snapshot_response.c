@@ -1,0 +1,75 @@
+/* SNAPSHOT_RESPONSE: how far a follower is with the snapshot that it is sent, and what the leader
+ * makes of it. */
+#include "kernel/raft/parts.h"
+
+/* Installed: committed here, and durable, be it in a snapshot or in the log (K3). */
+static bool covered(const struct octo_raft *raft, octo_index index)
+{
+    return index <= raft->commit && index <= octo_wal_durable(raft->wal);
+}
+
+void octo_raft_snapshot_ack_due(struct octo_raft *raft, struct octo_step *step)
+{
+    const octo_index index = raft->receiving.index;
+
+    if (raft->role != OCTO_ROLE_FOLLOWER || raft->leader == 0 || index == 0)
+        return;
+    const bool installed = covered(raft, index);
+    const uint64_t wanted =
+        installed ? 0 : octo_snapshots_wanted(raft->snapshots, raft->leader, &raft->receiving);
+    if (!installed && !raft->snapshot_ack_due && wanted == raft->snapshot_acked)
+        return;
+    struct octo_message response = {
+        .type = OCTO_MESSAGE_SNAPSHOT_RESPONSE,
+        .term = octo_raft_term(raft),
+        .snapshot_response = {.index = index,
+                              .offset = wanted,
+                              .round = raft->round,
+                              .installed = installed},
+    };
+    octo_raft_reply(raft, step, &response, raft->leader);
+    raft->snapshot_ack_due = false;
+    raft->snapshot_acked = wanted;
+    if (!installed)
+        return;
+    /* What is committed is in the leader's log too. */
+    raft->receiving = (struct octo_position){.index = 0};
+    raft->verified = octo_max_u64(raft->verified, index);
+    raft->acked = octo_max_u64(raft->acked, index);
+}
+
+enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_step *step,
+                                          const struct octo_message *message)
+{
+    const struct octo_snapshot_response *response = &message->snapshot_response;
+
+    (void)step;
+    if (message->term < octo_raft_term(raft) || raft->role != OCTO_ROLE_LEADER)
+        return OCTO_ERR_OK;
+    if (response->index > octo_raft_log(raft)->last)
+        return OCTO_ERR_RANGE; /* it answers a message of ours */
+    struct octo_peer *peer = &raft->peers[message->from - 1];
+
+    peer->heard = true;
+    raft->active |= octo_raft_bit(message->from);
+    if (response->installed != 0) {
+        if (response->index > peer->match) {
+            peer->match = response->index;
+            raft->count_due = true;
+        }
+        if (peer->mode == OCTO_PEER_SNAPSHOT) {
+            octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
+            peer->next = peer->match + 1;
+        }
+        peer->next = octo_max_u64(peer->next, peer->match + 1);
+        return OCTO_ERR_OK;
+    }
+    /* The same offset again is no reason to send the chunk again before the next heartbeat: the
+     * follower may be busy with it. */
+    if (peer->mode == OCTO_PEER_SNAPSHOT && response->index == peer->snapshot_index &&
+        response->offset != peer->snapshot_offset) {
+        peer->snapshot_offset = response->offset;
+        peer->probe_sent = false;
+    }
+    return OCTO_ERR_OK;
+}

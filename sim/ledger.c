@@ -1,0 +1,92 @@
+/* The ledger: which damage the protocol promises to survive. Whatever is allowed here and loses an
+ * acknowledged write, or makes a node come up with less than it promised, is a bug. */
+#include "sim/world.h"
+
+#define LEDGER_COUNT 1u /* details of LEDGER decisions */
+#define FILES_MAX    128u
+
+static uint64_t ledger_bits(struct octo_world *world, uint8_t detail, uint64_t identity)
+{
+    const struct octo_key key = {
+        .purpose = OCTO_DECIDE_DAMAGE, .detail = detail, .identity = {identity, 0}};
+    return world_decide(world, &key);
+}
+
+/* Nodes that may lose both copies of something, or all they have: never a majority. */
+void ledger_draw(struct octo_world *world)
+{
+    const bool *const on = world->drawing.on;
+    const uint32_t nodes = world->options.node_count;
+    const uint32_t most = (nodes - 1) / 2;
+
+    world->ledger = (struct octo_ledger){0};
+    if (world->options.unbounded) {
+        world->ledger.impaired = (2u << nodes) - 2;
+        return;
+    }
+    if (most == 0 ||
+        !(on[OCTO_FAULT_DISK_ROT_DOUBLE] || on[OCTO_FAULT_DISK_WIPE] || on[OCTO_FAULT_DISK_SWAP]))
+        return;
+    uint32_t left = most;
+    if (!on[OCTO_FAULT_DISK_SWAP])
+        left = 1 + (uint32_t)octo_range(ledger_bits(world, LEDGER_COUNT, 0), most);
+    for (octo_node_id id = 1; id <= nodes && left > 0; id++) {
+        if (octo_range(ledger_bits(world, LEDGER_COUNT, id), nodes - id + 1) >= left)
+            continue;
+        world->ledger.impaired |= 1u << id;
+        left--;
+    }
+    for (octo_node_id id = 1; id <= nodes; id++)
+        octo_oracles_impaired(world->oracles, id, ledger_impaired(world, id));
+}
+
+bool ledger_impaired(const struct octo_world *world, octo_node_id id)
+{
+    return (world->ledger.impaired & 1u << id) != 0;
+}
+
+/* Whether any file of the kind holds a lie. */
+static bool lies_in(const struct octo_world *world, octo_node_id id, uint8_t kind)
+{
+    const struct octo_simdisk *disk = world->hosts[id].disk;
+    uint32_t numbers[FILES_MAX];
+    const uint32_t count =
+        (uint32_t)octo_min_u64(octo_simdisk_files(disk, kind, numbers, FILES_MAX), FILES_MAX);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct octo_file file = {.kind = kind, .number = numbers[i]};
+        if (octo_simdisk_lies(disk, file, 0, UINT64_MAX) > 0)
+            return true;
+    }
+    return false;
+}
+
+bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file)
+{
+    if (ledger_impaired(world, id))
+        return true;
+    switch ((enum octo_file_kind)file.kind) {
+    case OCTO_FILE_MAIN:
+        return !lies_in(world, id, OCTO_FILE_RECOVERY);
+    case OCTO_FILE_RECOVERY:
+        return !lies_in(world, id, OCTO_FILE_MAIN);
+    case OCTO_FILE_SNAPSHOT: /* until it is verified and counts */
+        return file.number == OCTO_SNAPSHOT_SPARE;
+    case OCTO_FILE_NONE:
+    case OCTO_FILE_IDENTITY:
+    case OCTO_FILE_VOTE:
+        break;
+    }
+    return false;
+}
+
+/* Reads go astray in one topic at a time, in turn over the incarnations. */
+bool ledger_allows_read(const struct octo_world *world, octo_node_id id, struct octo_file file)
+{
+    const uint8_t topic =
+        (world->hosts[id].incarnation & 1) != 0 ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
+
+    if (ledger_impaired(world, id))
+        return true;
+    return file.kind == topic && ledger_allows(world, id, file);
+}
