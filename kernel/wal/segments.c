@@ -14,31 +14,36 @@
 #include "kernel/wal/wal_state.h"
 
 #define OLD_KEPT             2u  /* old files that wait to be recycled; more are removed */
+#define AGAIN_WITHOUT_FROM   2u  /* the step of again_steps to begin with if nothing was recycled */
 #define NO_SPACE_RETRY_TIMES 10u /* of disk_retry_ns, until space is asked for again */
 
 struct prepare_step {
     enum octo_disk_kind operation;
     uint32_t topic;
+    bool from; /* the file under its old name */
 };
 
-#define OF_BOTH(operation)        \
-    {(operation), WAL_MAIN},      \
-    {                             \
-        (operation), WAL_RECOVERY \
+#define OF_BOTH_AT(operation, from)       \
+    {(operation), WAL_MAIN, (from)},      \
+    {                                     \
+        (operation), WAL_RECOVERY, (from) \
     }
+#define OF_BOTH(operation) OF_BOTH_AT(operation, false)
 #define MADE_DURABLE                                                                      \
-    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_DIR_SYNC, WAL_MAIN}, \
+    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_DIR_SYNC, 0, false}, \
     {                                                                                     \
-        OCTO_DISK_NONE, 0                                                                 \
+        OCTO_DISK_NONE, 0, false                                                          \
     }
 
 static const struct prepare_step fresh_steps[] = {OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
 static const struct prepare_step recycle_steps[] = {OF_BOTH(OCTO_DISK_RENAME), MADE_DURABLE};
 static const struct prepare_step again_steps[] = {
-    OF_BOTH(OCTO_DISK_CREATE), OF_BOTH(OCTO_DISK_UNLINK), OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
-static const struct prepare_step remove_steps[] = {OF_BOTH(OCTO_DISK_UNLINK), {OCTO_DISK_NONE, 0}};
+    OF_BOTH_AT(OCTO_DISK_UNLINK, true), OF_BOTH(OCTO_DISK_CREATE), OF_BOTH(OCTO_DISK_UNLINK),
+    OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
+static const struct prepare_step remove_steps[] = {OF_BOTH(OCTO_DISK_UNLINK),
+                                                   {OCTO_DISK_NONE, 0, false}};
 static const struct prepare_step extend_steps[] = {
-    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_NONE, 0}};
+    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_NONE, 0, false}};
 
 static const struct prepare_step *step_now(const struct wal_prepare *prepare)
 {
@@ -68,7 +73,7 @@ static void listed_add(struct octo_wal *wal, uint32_t number, uint32_t topics)
 
     if (number == 0)
         return; /* not one of ours */
-    if (segments->count == wal->config.segments_max) {
+    if (segments->count == wal_files_max(&wal->config)) {
         octo_wal_fail(wal, OCTO_ERR_FULL);
         return;
     }
@@ -111,7 +116,7 @@ static void old_add(struct octo_wal *wal, uint32_t number)
     struct wal_segments *segments = &wal->segments;
 
     /* One that there is no room to remember is found, and removed, at the next boot. */
-    if (segments->old_count < wal->config.segments_max)
+    if (segments->old_count < wal_files_max(&wal->config))
         segments->old[segments->old_count++] = number;
 }
 
@@ -206,7 +211,14 @@ static void prepare_begin(struct wal_segments *segments, enum wal_prepare_mode m
     prepare->mode = (uint8_t)mode;
     prepare->step = 0;
     prepare->number = number;
+    prepare->from = 0;
     prepare->bytes = bytes;
+}
+
+static void prepare_again(struct wal_prepare *prepare)
+{
+    prepare->mode = WAL_PREPARE_AGAIN;
+    prepare->step = prepare->from != 0 ? 0 : AGAIN_WITHOUT_FROM;
 }
 
 /* Decides what is to be done next, if anything. */
@@ -221,9 +233,10 @@ static void prepare_choose(struct octo_wal *wal, struct octo_step *step)
     } else if (spares(segments) < WAL_SPARES && segments->count < wal->config.segments_max) {
         const uint32_t number = segments->next_number++;
         if (segments->old_count > 0) {
-            segments->prepare.from = old_take(segments);
+            const uint32_t from = old_take(segments);
             octo_step_mark(step, OCTO_MARK_SEGMENT_RECYCLED);
             prepare_begin(segments, WAL_PREPARE_RECYCLE, number, bytes);
+            segments->prepare.from = from;
         } else {
             prepare_begin(segments, WAL_PREPARE_FRESH, number, bytes);
         }
@@ -241,10 +254,10 @@ static struct octo_disk_op prepare_op(const struct wal_prepare *prepare)
     if (present->operation == OCTO_DISK_DIR_SYNC)
         return op;
     op.file = wal_topic_file(present->topic, prepare->number);
-    if (present->operation == OCTO_DISK_RENAME) {
+    if (present->operation == OCTO_DISK_RENAME)
         op.target = op.file;
+    if (present->operation == OCTO_DISK_RENAME || present->from)
         op.file.number = prepare->from;
-    }
     if (present->operation == OCTO_DISK_ALLOCATE)
         op.length = prepare->bytes;
     return op;
@@ -313,12 +326,9 @@ static void prepare_failed(struct octo_wal *wal, struct octo_step *step, enum oc
     const enum wal_prepare_mode mode = (enum wal_prepare_mode)prepare->mode;
     octo_time_ns pause = wal->config.disk_retry_ns;
 
-    prepare->step = 0;
-    prepare->mode = WAL_PREPARE_AGAIN;
+    prepare_again(prepare); /* a file to be recycled may still stand under its old name: it goes */
     if (mode == WAL_PREPARE_EXTEND)
         extend_give_up(wal);
-    if (mode == WAL_PREPARE_RECYCLE) /* it may still stand there under its old name */
-        old_add(wal, prepare->from);
     if (mode == WAL_PREPARE_REMOVE) {
         old_add(wal, prepare->number);
         prepare->mode = WAL_PREPARE_NONE;

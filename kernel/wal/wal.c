@@ -16,13 +16,13 @@ static size_t lacking_bytes(const struct octo_config *config)
 size_t octo_wal_bytes(const struct octo_config *config)
 {
     return rounded(sizeof(struct octo_wal)) + octo_log_bytes(config) +
-           rounded(config->sector_bytes) +                              /* identity */
-           rounded(OCTO_VOTE_SLOTS * config->sector_bytes) +            /* vote */
-           config->batches_max * rounded(config->flush_bytes_max) +     /* batches */
-           rounded(config->segments_max * sizeof(struct wal_segment)) + /* segments */
-           rounded(config->segments_max * sizeof(uint32_t)) +           /* old ones */
-           rounded(lacking_bytes(config)) +                             /* scan */
-           WAL_TOPICS * rounded(config->read_bytes);                    /* likewise */
+           rounded(config->sector_bytes) +                               /* identity */
+           rounded(OCTO_VOTE_SLOTS * config->sector_bytes) +             /* vote */
+           config->batches_max * rounded(config->flush_bytes_max) +      /* batches */
+           rounded(wal_files_max(config) * sizeof(struct wal_segment)) + /* segments */
+           rounded(wal_files_max(config) * sizeof(uint32_t)) +           /* old ones */
+           rounded(lacking_bytes(config)) +                              /* scan */
+           WAL_TOPICS * rounded(config->read_bytes);                     /* likewise */
 }
 
 static uint8_t *buffer_take(struct octo_arena *arena, size_t bytes)
@@ -47,8 +47,8 @@ struct octo_wal *octo_wal_init(const struct octo_config *config, struct octo_are
     for (uint32_t i = 0; i < config->batches_max; i++)
         wal->flush.batches[i].buffer = buffer_take(arena, config->flush_bytes_max);
     wal->segments.items =
-        (void *)buffer_take(arena, config->segments_max * sizeof(struct wal_segment));
-    wal->segments.old = (void *)buffer_take(arena, config->segments_max * sizeof(uint32_t));
+        (void *)buffer_take(arena, wal_files_max(config) * sizeof(struct wal_segment));
+    wal->segments.old = (void *)buffer_take(arena, wal_files_max(config) * sizeof(uint32_t));
     wal->scan.lacking = buffer_take(arena, lacking_bytes(config));
     for (uint32_t topic = 0; topic < WAL_TOPICS; topic++)
         wal->scan.buffers[topic] = buffer_take(arena, config->read_bytes);
