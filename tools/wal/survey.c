@@ -146,6 +146,25 @@ static void log_read(struct survey *survey)
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
+/* Whether something in the directory begins like what nodes write: then one was here. */
+static bool something_written(const struct survey *survey)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < survey->directory.count && !found; i++) {
+        const struct entry *entry = &survey->directory.entries[i];
+        struct content file;
+        content_read(&file, &survey->directory, entry->kind, entry->number);
+        if (file.size >= 4) {
+            const uint32_t magic = octo_get_u32(file.bytes);
+            found = magic == OCTO_RECORD_MAGIC || magic == OCTO_VOTE_MAGIC ||
+                    magic == OCTO_SNAPSHOT_MAGIC || magic == OCTO_IDENTITY_MAGIC;
+        }
+        content_free(&file);
+    }
+    return found;
+}
+
 static bool owner_usable(const struct survey *survey)
 {
     const struct owner *owner = &survey->owner;
@@ -158,16 +177,16 @@ static bool owner_usable(const struct survey *survey)
     }
     if (owner->source != SOURCE_NONE)
         return true;
-    if (owner->state == OWNER_DAMAGED && survey->arguments->command != TOOL_DUMP)
+    if (owner->state != OWNER_DAMAGED && !something_written(survey)) {
+        complain("%s: never formatted: there is no identity, and no file holds what a node writes",
+                 path);
+        return false;
+    }
+    if (survey->arguments->command != TOOL_DUMP)
         return true;
-    if (owner->state == OWNER_DAMAGED)
-        complain("%s: the identity is damaged, and nothing verifies with what is left of it; give "
-                 "--cluster ID and --node N",
-                 path);
-    else
-        complain("%s: never formatted: there is no identity, and nothing says whose directory it "
-                 "is (if it was lost: --cluster ID and --node N)",
-                 path);
+    complain("%s: the identity cannot be read, and nothing else says whose directory this is: give "
+             "--cluster ID and --node N",
+             path);
     return false;
 }
 
