@@ -70,11 +70,12 @@ bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_
         return !lies_in(world, id, OCTO_FILE_RECOVERY);
     case OCTO_FILE_RECOVERY:
         return !lies_in(world, id, OCTO_FILE_MAIN);
-    case OCTO_FILE_SNAPSHOT: /* until it is verified and counts */
-        return file.number == OCTO_SNAPSHOT_SPARE;
     case OCTO_FILE_NONE:
     case OCTO_FILE_IDENTITY:
     case OCTO_FILE_VOTE:
+    /* Not even the spare: what is written to it may be a lie that its own page cache hides when it
+     * is verified, and it is the one that counts from then on. */
+    case OCTO_FILE_SNAPSHOT:
         break;
     }
     return false;

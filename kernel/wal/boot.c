@@ -263,6 +263,8 @@ static void ready(struct octo_wal *wal)
     octo_assert(wal->flush.durable == wal->log.last);
     wal->boot.stage = WAL_BOOT_DONE;
     wal->stage = OCTO_WAL_READY;
+    wal->snapshot = wal->scan.snapshot.index;
+    (void)octo_wal_reclaim(wal); /* a crash may have come before it */
 }
 
 /* One of the first two files could not be read at all. */

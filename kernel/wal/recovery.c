@@ -199,9 +199,9 @@ static void floor_find(struct octo_wal *wal, octo_index tail)
             floor = scan->marker.at;
         octo_log_reset(&wal->log, &scan->snapshot);
         scan->lost = true;
-    } else if (scan->marked && !replaced && !marked_is_there(wal, tail) &&
-               octo_wal_ahead(&scan->marker.at, &floor)) {
-        floor = scan->marker.at;
+    } else if (scan->marked && !replaced && !marked_is_there(wal, tail)) {
+        if (octo_wal_ahead(&scan->marker.at, &floor))
+            floor = scan->marker.at;
         scan->lost = true;
     }
     /* Without markers between records and acknowledgement a torn tail may have been acknowledged.
@@ -221,8 +221,6 @@ static void flush_begin(struct octo_wal *wal, octo_index tail)
     flush->submitted_index = tail - 1;
     flush->durable = wal->log.base.index;
     flush->due = scan->marker; /* true when it was written; counted only when written anew */
-    if (scan->lost)            /* and what it said then is the floor now */
-        flush->due.at = octo_log_position(&wal->log, tail - 1);
     flush->cut_due = true;
     if (scan->unfounded) {
         flush->base_due = true;

@@ -155,7 +155,8 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
     struct wal_segments *segments = &wal->segments;
     const uint32_t wanted = reserve ? 2 : 1;
 
-    if (spares(segments) < wanted || segments->items[segments->live].bytes < bytes) {
+    if ((reserve && segments->live >= wal->config.segments_max) || spares(segments) < wanted ||
+        segments->items[segments->live].bytes < bytes) {
         segments->need_bytes = (uint32_t)octo_max_u64(segments->need_bytes, bytes);
         return false;
     }
@@ -171,16 +172,24 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
     return true;
 }
 
-uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
+uint32_t octo_wal_segments_covered(const struct octo_wal *wal, octo_sequence sequence)
 {
-    struct wal_segments *segments = &wal->segments;
+    const struct wal_segments *segments = &wal->segments;
     uint32_t count = 0;
 
     while (count + 1 < segments->live && segments->items[count].sequence <= sequence &&
-           segments->items[count].number < wal->flush.marked_in) {
-        old_add(wal, segments->items[count].number);
+           segments->items[count].number < wal->flush.marked_in)
         count++;
-    }
+    return count;
+}
+
+uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
+{
+    struct wal_segments *segments = &wal->segments;
+    const uint32_t count = octo_wal_segments_covered(wal, sequence);
+
+    for (uint32_t i = 0; i < count; i++)
+        old_add(wal, segments->items[i].number);
     segments->live -= count;
     segments->count -= count;
     if (count > 0)
@@ -192,11 +201,12 @@ uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
 uint64_t octo_wal_segments_room(const struct octo_wal *wal)
 {
     const struct wal_segments *segments = &wal->segments;
+    const uint32_t end = (uint32_t)octo_min_u64(segments->count, wal->config.segments_max);
     uint64_t room = 0;
 
     if (segments->live > 0)
         room = segments->items[segments->live - 1].bytes - wal->flush.append_offset;
-    for (uint32_t i = segments->live + 1; i < segments->count; i++) /* the last one is in reserve */
+    for (uint32_t i = segments->live + 1; i < end; i++) /* the last one is in reserve */
         room += segments->items[i].bytes;
     return room;
 }
@@ -230,7 +240,8 @@ static void prepare_choose(struct octo_wal *wal, struct octo_step *step)
 
     if (spares(segments) > 0 && segments->items[segments->live].bytes < segments->need_bytes) {
         prepare_begin(segments, WAL_PREPARE_EXTEND, segments->items[segments->live].number, bytes);
-    } else if (spares(segments) < WAL_SPARES && segments->count < wal->config.segments_max) {
+    } else if (spares(segments) < WAL_SPARES &&
+               segments->count < wal->config.segments_max + WAL_SPARES) {
         const uint32_t number = segments->next_number++;
         if (segments->old_count > 0) {
             const uint32_t from = old_take(segments);
@@ -294,7 +305,7 @@ static void prepare_done(struct octo_wal *wal, struct octo_step *step)
         octo_assert(segments->items[segments->live].number == prepare->number);
         segments->items[segments->live].bytes = prepare->bytes;
     } else {
-        octo_assert(segments->count < wal->config.segments_max);
+        octo_assert(segments->count < wal_files_max(&wal->config));
         segments->items[segments->count++] =
             (struct wal_segment){.number = prepare->number, .bytes = prepare->bytes};
     }

@@ -269,6 +269,7 @@ struct octo_wal {
     enum octo_err reason;
     struct octo_log log;
     struct octo_position floor; /* index 0: none */
+    octo_index snapshot;        /* of the newest durable one */
     octo_index unproven;        /* entries from here on came from a peer and may be others than the
                                    lost ones; 0: none */
     struct wal_boot boot;
@@ -284,6 +285,10 @@ struct octo_wal {
 /* octo_wal_refused traces a failed operation. */
 void octo_wal_refused(struct octo_step *step, enum octo_err err, enum octo_disk_kind operation,
                       enum octo_file_kind file);
+
+/* octo_wal_reclaim gives up the segments that a durable snapshot makes superfluous; returns how
+ * many. */
+uint32_t octo_wal_reclaim(struct octo_wal *wal);
 
 /* octo_wal_result is the result of a WRITE of length bytes, a short one being OCTO_ERR_IO. */
 enum octo_err octo_wal_result(const struct octo_event *event, uint32_t length);
@@ -351,6 +356,9 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
 /* octo_wal_segments_reclaim gives up the segments at the front that hold no record above sequence,
  * and lie before the marker that counts; returns how many. */
 uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence);
+
+/* octo_wal_segments_covered: how many that would be. */
+uint32_t octo_wal_segments_covered(const struct octo_wal *wal, octo_sequence sequence);
 
 void octo_wal_segments_drive(struct octo_wal *wal, struct octo_step *step);
 void octo_wal_segments_completion(struct octo_wal *wal, struct octo_step *step,
