@@ -10,7 +10,8 @@
  *     3  damages the copy with flag 2
  *
  * A program is a row of instructions of eight bytes, see `instruct`: entries, markers, bases and
- * cuts with right checksums in any order and place, in one topic or both.
+ * cuts with right checksums in any order and place, in one topic or both, with sequences such as a
+ * node gives.
  *
  * Whatever it is, the log must come up or refuse in so many operations, keep its invariants, and be
  * the same when it is started again: what the first start made durable is what it said. Then it
@@ -33,6 +34,7 @@
 #define CHAINS      64u
 #define INSTRUCTION 8u
 #define SNAPSHOT_AT 5u
+#define SEQUENCE    1000u /* programs begin there, so that they may go below */
 #define CLUSTER     7u
 #define NODE        2u
 
@@ -65,7 +67,8 @@ static struct octo_config small(void)
 
 /* ---- Bytes, as they are or sealed ------------------------------------------------------------ */
 
-/* Whatever begins like a record gets the checksum of one, as far as it is there. */
+/* Whatever begins like a record gets the checksum of one, as far as it is there. Its numbers are
+ * kept from the end of their range: no node gets there, and none could go on from there. */
 static void seal(uint8_t *bytes, uint64_t size, uint32_t segment)
 {
     for (uint64_t at = 0; at + OCTO_RECORD_HEADER_BYTES <= size;) {
@@ -75,6 +78,8 @@ static void seal(uint8_t *bytes, uint64_t size, uint32_t segment)
             at = octo_align_up(at + 1, SECTOR);
             continue;
         }
+        for (uint32_t field = 16; field <= 32; field += 8) /* sequence, index, term */
+            bytes[at + field + 7] = 0;
         octo_record_stamp(bytes + at, seed_at(segment, at));
         at += octo_record_bytes(length);
     }
@@ -126,58 +131,89 @@ struct builder {
  * bits: back to back, a new sector, a sector skipped, the next segment), chain wrong (1 bit);
  * sequence from the last one on, signed; index, of 64; term; size of the command; floor; two bytes
  * more of the command. */
-static void instruct(struct builder *builder, const uint8_t *code)
+/* Entries and bases rise, as a node's do; a marker may cover more than there is to be seen, and a
+ * cut may be below what stands before it. */
+static octo_sequence sequence_of(const struct builder *builder, const uint8_t *code)
+{
+    const uint32_t type = code[0] & 3u;
+    const uint32_t by = code[1] % 64u;
+
+    if (type == 0 || type == 2)
+        return builder->sequence + 1 + by % 8;
+    if (type == 1 && code[1] >= 128)
+        return builder->sequence + by;
+    return builder->sequence - octo_min_u64(builder->sequence, by);
+}
+
+static void record_of(const struct builder *builder, const uint8_t *code,
+                      struct octo_record *record)
 {
     static const uint8_t types[4] = {OCTO_RECORD_ENTRY, OCTO_RECORD_MARKER, OCTO_RECORD_BASE,
                                      OCTO_RECORD_CUT};
-    uint32_t *used = &builder->used[builder->segment];
-    const uint8_t command[900] = {code[6], code[7]};
-    const uint64_t index = code[2] % CHAINS;
-    struct octo_record record = {.type = types[code[0] & 3u], .index = index, .term = code[3]};
-    const bool entry = record.type == OCTO_RECORD_ENTRY;
+    const bool entry = (code[0] & 3u) == 0;
+    const uint64_t index = entry ? 1 + code[2] % (CHAINS - 1) : code[2] % CHAINS;
 
-    if ((code[0] >> 4 & 3u) == 3 && builder->segment + 1 < SEGMENTS) {
-        builder->segment++;
-        used = &builder->used[builder->segment];
-    } else if ((code[0] >> 4 & 3u) != 0) {
-        *used = (uint32_t)octo_align_up(*used, SECTOR) + ((code[0] >> 4 & 2u) != 0 ? SECTOR : 0);
+    *record = (struct octo_record){.type = types[code[0] & 3u], .index = index};
+    record->sequence = sequence_of(builder, code);
+    record->chain = builder->chains[entry ? index - 1 : index];
+    record->chain ^= (code[0] & 64u) != 0 && index > 0 ? 1 : 0;
+    record->term = entry ? 1 + code[3] % 8u : builder->terms[index];
+    if (record->type == OCTO_RECORD_MARKER && code[5] % 16u != 0) {
+        record->client = 1 + code[5] / 16u;
+        record->client_sequence = code[5] % 16u;
     }
-    record.sequence = builder->sequence + (uint64_t)(int64_t)(int8_t)code[1];
-    record.chain = builder->chains[entry && index > 0 ? index - 1 : index];
     if (!entry)
-        record.term = builder->terms[index];
-    record.chain ^= (code[0] & 64u) != 0 ? 1 : 0;
-    if (record.type == OCTO_RECORD_MARKER) {
-        record.client = code[5] / 16u;
-        record.client_sequence = code[5] % 16u;
-    }
-    if (entry) {
-        record.size = code[4] < 128 ? 0 : (code[4] - 128u) * 7u;
-        record.kind = record.size == 0 ? OCTO_ENTRY_NOOP : OCTO_ENTRY_COMMAND;
-        record.client = record.size == 0 ? 0 : code[5];
-        record.command = command;
-    }
-    if (*used + octo_record_bytes(record.size) + SECTOR > BUILT_BYTES)
         return;
+    record->size = code[4] < 128 ? 0 : (code[4] - 128u) * 7u;
+    record->kind = record->size == 0 ? OCTO_ENTRY_NOOP : OCTO_ENTRY_COMMAND;
+    record->client = record->size == 0 ? 0 : code[5];
+}
+
+/* Where the record goes; false if there is no room for it. */
+static bool place(struct builder *builder, uint32_t where, uint64_t bytes)
+{
+    uint32_t at = builder->used[builder->segment];
+
+    if (where == 3 && builder->segment + 1 < SEGMENTS) {
+        builder->segment++;
+        at = 0;
+    } else if (where != 0) {
+        at = (uint32_t)octo_align_up(at, SECTOR) + (where >= 2 ? SECTOR : 0);
+    }
+    if (at + bytes > BUILT_BYTES)
+        return false;
+    builder->used[builder->segment] = at;
+    return true;
+}
+
+static void instruct(struct builder *builder, const uint8_t *code)
+{
+    const uint8_t command[900] = {code[6], code[7]};
     const uint32_t topics = code[0] >> 2 & 3u;
-    const uint64_t seed = seed_at(builder->segment + 1, *used);
+    struct octo_record record;
+
+    record_of(builder, code, &record);
+    record.command = command;
+    if (!place(builder, code[0] >> 4 & 3u, octo_record_bytes(record.size)))
+        return;
+    uint32_t *used = &builder->used[builder->segment];
     for (uint32_t topic = 0; topic < 2; topic++) {
         uint8_t *at = builder->bytes[topic][builder->segment] + *used;
         if (topics == 1u << (topic ^ 1u)) /* the other one only */
             continue;
-        (void)octo_record_encode(at, &record, seed);
+        (void)octo_record_encode(at, &record, seed_at(builder->segment + 1, *used));
         if (topics == 3) /* torn: what it was cannot be read */
             at[8]++;
     }
     *used += (uint32_t)octo_record_bytes(record.size);
-    if (record.sequence > builder->sequence && record.sequence < UINT32_MAX)
+    /* What is written after a cut goes on from there, if it was ever obeyed. */
+    if ((record.type == OCTO_RECORD_CUT && topics != 3) || record.sequence > builder->sequence)
         builder->sequence = record.sequence;
-    if (entry && index > 0) {
-        const struct octo_entry made = octo_record_entry(&record);
-        builder->chains[index] = made.chain;
-        builder->terms[index] = record.term;
+    if (record.type == OCTO_RECORD_ENTRY) {
+        builder->chains[record.index] = octo_record_entry(&record).chain;
+        builder->terms[record.index] = record.term;
     } else if (record.type == OCTO_RECORD_BASE) {
-        builder->chains[index] = record.chain;
+        builder->chains[record.index] = record.chain;
     }
 }
 
@@ -188,7 +224,9 @@ static void files_build(struct wal_host *host, const uint8_t *head, const uint8_
 
     if (builder == NULL)
         abort();
-    builder->sequence = 1;
+    builder->sequence = SEQUENCE;
+    for (uint32_t i = 1; i < CHAINS; i++)
+        builder->terms[i] = 1;
     if ((head[1] & FLAG_SNAPSHOT) != 0) {
         builder->chains[SNAPSHOT_AT] = octo_mix(SNAPSHOT_AT);
         builder->terms[SNAPSHOT_AT] = 1;
@@ -267,19 +305,29 @@ static void begin(struct wal_host *host)
     host_put(host, OCTO_FILE_VOTE, 0, vote, sizeof vote);
 }
 
+static void state_equal(const struct state *first, const struct state *second)
+{
+    octo_assert(second->stage == OCTO_WAL_READY);
+    octo_assert(second->base.index == first->base.index);
+    octo_assert(second->base.chain == first->base.chain);
+    octo_assert(second->end.index == first->end.index);
+    octo_assert(second->end.chain == first->end.chain);
+    octo_assert(second->recovering == first->recovering);
+    octo_assert(!second->recovering || second->floor.index == first->floor.index);
+    octo_assert(!second->recovering || second->floor.term == first->floor.term);
+}
+
 /* The same again, and one entry more. */
 static void go_on(struct wal_host *host, const struct octo_position *snapshot,
-                  const struct state *first)
+                  const struct state *first, bool ours)
 {
-    struct state second;
+    struct state second, third;
 
     boot(host, snapshot, &second);
-    octo_assert(second.stage == OCTO_WAL_READY);
-    octo_assert(second.base.index == first->base.index && second.base.chain == first->base.chain);
-    octo_assert(second.end.index == first->end.index && second.end.chain == first->end.chain);
-    octo_assert(second.recovering == first->recovering);
-    octo_assert(!second.recovering || (second.floor.index == first->floor.index &&
-                                       second.floor.term == first->floor.term));
+    if (ours)
+        state_equal(first, &second);
+    if (second.stage != OCTO_WAL_READY)
+        return;
     const struct octo_entry entry = {
         .index = second.end.index + 1, .term = second.end.term + 1, .kind = OCTO_ENTRY_NOOP};
     struct octo_step step = host_begin(host);
@@ -287,11 +335,11 @@ static void go_on(struct wal_host *host, const struct octo_position *snapshot,
     host_end(host, &step);
     (void)host_run(host, 400, false);
     octo_wal_check(host->wal);
-    if (!taken || octo_wal_durable(host->wal) != entry.index)
-        return;
+    const bool kept = taken && octo_wal_durable(host->wal) == entry.index;
     host_kill(host);
-    struct state third;
     boot(host, snapshot, &third);
+    if (!kept || !ours)
+        return;
     octo_assert(third.stage == OCTO_WAL_READY);
     octo_assert(third.end.index == entry.index);
     octo_assert(third.end.term == entry.term);
@@ -335,7 +383,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         boot(&host, &snapshot, &state);
         if (state.stage == OCTO_WAL_READY)
-            go_on(&host, &snapshot, &state);
+            go_on(&host, &snapshot, &state, data[0] % MODES == MODE_PROGRAM);
     }
     host_free(&host);
     return 0;
