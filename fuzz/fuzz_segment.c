@@ -125,6 +125,7 @@ struct builder {
     uint64_t chains[CHAINS]; /* at each index, of the entry last made there */
     octo_term terms[CHAINS];
     octo_sequence sequence;
+    bool torn; /* the last one */
 };
 
 /* One instruction: what (2 bits), topics (2 bits: both, main, recovery, both and torn), where (2
@@ -189,25 +190,29 @@ static bool place(struct builder *builder, uint32_t where, uint64_t bytes)
 static void instruct(struct builder *builder, const uint8_t *code)
 {
     const uint8_t command[900] = {code[6], code[7]};
-    const uint32_t topics = code[0] >> 2 & 3u;
+    const bool torn = (code[0] >> 2 & 3u) == 3 && (code[0] & 3u) != 3; /* no cut is */
+    const uint32_t topics = (code[0] >> 2 & 3u) % 3;
+    const uint32_t where = code[0] >> 4 & 3u;
     struct octo_record record;
 
     record_of(builder, code, &record);
     record.command = command;
-    if (!place(builder, code[0] >> 4 & 3u, octo_record_bytes(record.size)))
+    /* What stands in the same sector after a torn record is not seen. */
+    if (!place(builder, builder->torn && where == 0 ? 1 : where, octo_record_bytes(record.size)))
         return;
+    builder->torn = torn;
     uint32_t *used = &builder->used[builder->segment];
     for (uint32_t topic = 0; topic < 2; topic++) {
         uint8_t *at = builder->bytes[topic][builder->segment] + *used;
         if (topics == 1u << (topic ^ 1u)) /* the other one only */
             continue;
         (void)octo_record_encode(at, &record, seed_at(builder->segment + 1, *used));
-        if (topics == 3) /* torn: what it was cannot be read */
+        if (torn) /* what it was cannot be read */
             at[8]++;
     }
     *used += (uint32_t)octo_record_bytes(record.size);
-    /* What is written after a cut goes on from there, if it was ever obeyed. */
-    if ((record.type == OCTO_RECORD_CUT && topics != 3) || record.sequence > builder->sequence)
+    /* What is written after a cut goes on from there. */
+    if (record.type == OCTO_RECORD_CUT || record.sequence > builder->sequence)
         builder->sequence = record.sequence;
     if (record.type == OCTO_RECORD_ENTRY) {
         builder->chains[record.index] = octo_record_entry(&record).chain;
