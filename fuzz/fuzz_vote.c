@@ -70,6 +70,7 @@ static void slots_make(struct host_file *file, uint32_t flags)
             memset(at + 6, 0, 2);
             memset(at + 36, 0, 12);
         }
+        at[23] = at[31] = 0; /* generation and term: no node comes near the end of their range */
         if ((flags & SEAL_VOTE) != 0)
             octo_put_u64(
                 at + 8,

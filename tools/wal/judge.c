@@ -178,6 +178,8 @@ static void boot_foresee(struct survey *survey)
     survey->base = log->base;
     if (!log->marked)
         floor = (struct position){0, 0, 0};
+    if (!log->marked && survey->votes.in_use) /* beyond everything in the newest term */
+        floor = (struct position){UINT64_MAX, survey->votes.slots[survey->votes.slot].term, 0};
     if (log_unfounded(log)) {
         if (ahead(&end, &floor))
             floor = end;
@@ -189,9 +191,9 @@ static void boot_foresee(struct survey *survey)
     } else if (log->marked && !marked_is_there(survey) && ahead(&log->marker.at, &floor)) {
         floor = log->marker.at;
     }
-    survey->floor_unknown = !log->marked && survey->votes.in_use;
     survey->floor = floor;
-    survey->recovering = survey->floor_unknown || (floor.index != 0 && ahead(&floor, &end));
+    survey->recovering = floor.index != 0 && ahead(&floor, &end);
+    survey->floor_unknown = survey->recovering && floor.index == UINT64_MAX;
 }
 
 static void judge_files(struct survey *survey)

@@ -209,7 +209,8 @@ void summary_json(const struct survey *survey, FILE *out)
     json_number(&json, "marker_index", log->marker.at.index);
     json_bool(&json, "recovering", survey->recovering);
     json_bool(&json, "floor_unknown", survey->floor_unknown);
-    json_number(&json, "floor_index", survey->recovering ? floor->index : 0);
+    json_number(&json, "floor_index",
+                survey->recovering && !survey->floor_unknown ? floor->index : 0);
     json_number(&json, "floor_term", survey->recovering ? floor->term : 0);
     json_bool(&json, "unfounded", log_unfounded(log));
     json_number(&json, "entries", survey->counts[OCTO_RECORD_ENTRY]);
