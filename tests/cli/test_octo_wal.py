@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests octo-wal on directories that the kernel's own log has made and that are then damaged.
 
-usage: test_octo_wal.py PATH-TO-octo-wal PATH-TO-octo-wal-directory [unittest arguments]
+usage: test_octo_wal.py octo-wal octo-wal-directory fuzz-segment-replay [unittest arguments]
 
 OCTO_WAL_CASES=N and OCTO_WAL_SEED=S: so many cases of Agreement, from that one on.
 """
@@ -20,6 +20,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = ""
 MAKER = ""
+FUZZER = ""
 SMALL = "segment 4096 format"
 RICH = SMALL + " append 5 100 append 2 0 vote 3 2 rewrite 6 append 3 200"
 COLUMNS = ["topic", "segment", "offset", "type", "sequence", "index", "term", "chain", "kind",
@@ -579,10 +580,35 @@ class Agreement(Directory):
                     said = self.kernel(summary, f"save {self.path}")
                     self.assertEqual(said["last"], kernel["last"])
 
+    def program(self, dice):
+        """An input of fuzz_segment.c: records with right checksums that no life would make."""
+        code = bytes([2, dice.choice([0, 0, 8]), 0, 0])
+        for _ in range(dice.randrange(1, 30)):
+            what = dice.choice([0, 0, 0, 0, 1, 1, 2, 3]) | dice.choice([0, 0, 0, 0, 1, 2, 3]) << 2
+            what |= dice.choice([0, 0, 0, 0, 1, 1, 2, 3]) << 4 | (dice.randrange(14) == 0) << 6
+            code += bytes([what, dice.randrange(256), dice.choice([*range(7), dice.randrange(64)]),
+                           dice.randrange(8), dice.choice([0, dice.randrange(256)]),
+                           dice.choice([0, 0, 0, dice.randrange(256)]), 1, 2])
+        return code
+
+    def test_records_in_any_order(self):
+        first = int(os.environ.get("OCTO_WAL_SEED", 1))
+        self.path.mkdir()
+        for seed in range(first, first + int(os.environ.get("OCTO_WAL_CASES", 60))):
+            with self.subTest(OCTO_WAL_SEED=seed):
+                shutil.rmtree(self.path)
+                source = pathlib.Path(self.temporary.name) / "input"
+                source.write_bytes(self.program(random.Random(seed)))
+                subprocess.run([FUZZER, "--directory", self.path, source], check=True,
+                               stdout=subprocess.DEVNULL)
+                done = run("verify", self.path, "--json")
+                self.assertIn(done.returncode, (0, 1), done.stderr)
+                self.agree(objects(done)[-1])
+
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 4:
         print(__doc__)
         sys.exit(2)
-    PROGRAM, MAKER = sys.argv.pop(1), sys.argv.pop(1)
+    PROGRAM, MAKER, FUZZER = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
     unittest.main()
