@@ -158,8 +158,11 @@ static void tell_boot(const struct survey *survey, FILE *out)
         return;
     }
     if (!survey->votes.in_use) {
-        tell(survey, out, "next",
-             "The next start writes the identity again and begins with an empty log.");
+        tell(
+            survey, out, "next",
+            "The next start writes the identity again, for it may not be durable, and goes on with "
+            "the log at index %llu.",
+            wide(survey->last));
         return;
     }
     tell(survey, out, "next", "The next start %sends with the log at index %llu%s.",
