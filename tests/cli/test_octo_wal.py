@@ -565,7 +565,7 @@ class Agreement(Directory):
 
     def test_random_lives_and_damage(self):
         first = int(os.environ.get("OCTO_WAL_SEED", 1))
-        for seed in range(first, first + int(os.environ.get("OCTO_WAL_CASES", 60))):
+        for seed in range(first, first + int(os.environ.get("OCTO_WAL_CASES", 25))):
             with self.subTest(OCTO_WAL_SEED=seed):
                 dice = random.Random(seed)
                 shutil.rmtree(self.path, ignore_errors=True)
@@ -594,7 +594,7 @@ class Agreement(Directory):
     def test_records_in_any_order(self):
         first = int(os.environ.get("OCTO_WAL_SEED", 1))
         self.path.mkdir()
-        for seed in range(first, first + int(os.environ.get("OCTO_WAL_CASES", 60))):
+        for seed in range(first, first + int(os.environ.get("OCTO_WAL_CASES", 25))):
             with self.subTest(OCTO_WAL_SEED=seed):
                 shutil.rmtree(self.path)
                 source = pathlib.Path(self.temporary.name) / "input"
