@@ -265,9 +265,11 @@ static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_n
         (found->last.index > node->acked ||
          (found->last.index == node->acked && found->last.chain == node->acked_chain)))
         return true;
-    return node->impaired && marker->found && marker->floor_index != 0 &&
-           oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
-                                   node->acked);
+    /* A boot takes the position of a marker that its log does not reach for the floor. */
+    return node->impaired && marker->found &&
+           (oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
+                                    node->acked) ||
+            oracle_position_reaches(marker->term, marker->index, node->acked_term, node->acked));
 }
 
 /* What was lost before is owed still: the image knows it as the node's floor, or has it again. */
