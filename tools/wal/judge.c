@@ -157,8 +157,8 @@ static bool marked_is_there(const struct survey *survey)
     const struct log *log = &survey->log;
     const struct position *at = &log->marker.at;
 
-    if (log->base_sequence > log->marker.sequence) /* all that it covered was given up */
-        return true;
+    if (log->base_sequence > log->marker.sequence || log_replaced(log))
+        return true; /* all that it covered was given up */
     if (at->index < log->base.index)
         return true;
     if (at->index < survey->tail)

@@ -60,6 +60,7 @@ void log_begin(struct log *log, const struct position *snapshot)
     log->last = snapshot->index;
     log->accepted = 0;
     log->base_sequence = 0;
+    log->other_last = 0;
     log->marked = false;
     for (uint32_t i = 0; i < log->marker_count; i++) {
         const struct marker *marker = &log->markers[i];
@@ -73,6 +74,7 @@ void log_begin(struct log *log, const struct position *snapshot)
 void log_free(struct log *log)
 {
     tool_free(log->slots);
+    tool_free(log->other);
     tool_free(log->cuts);
     tool_free(log->markers);
     *log = (struct log){0};
@@ -119,16 +121,63 @@ static void log_cut_to_base(struct log *log, uint64_t sequence)
     log->base_sequence = sequence;
 }
 
+static void other_set(struct log *log, uint64_t index, uint64_t chain)
+{
+    const uint64_t at = index - log->snapshot.index;
+
+    if (at >= log->other_room) {
+        log->other_room = octo_max_u64(1024, 2 * log->other_room);
+        log->other = tool_grow(log->other, log->other_room, sizeof *log->other);
+    }
+    log->other[at] = chain;
+    log->other_last = index;
+}
+
+/* An entry that is not of the log may be of the other one. */
+static void other_take(struct log *log, const struct record *record)
+{
+    const uint64_t base = log->snapshot.index;
+
+    if (record->index == base) {
+        if (entry_chain(record) != log->snapshot.chain)
+            other_set(log, base, entry_chain(record));
+        return;
+    }
+    if (record->index == base + 1 && record->chain != log->snapshot.chain) {
+        other_set(log, base, record->chain);
+        if (base == 0) /* 0 says that there is none: the entry itself follows */
+            other_set(log, 1, entry_chain(record));
+    }
+    if (log->other_last == 0 || record->index <= base || record->index > log->other_last + 1 ||
+        log->other[record->index - 1 - base] != record->chain)
+        return;
+    other_set(log, record->index, entry_chain(record));
+}
+
+bool log_replaced(const struct log *log)
+{
+    const struct position *at = &log->marker.at;
+
+    if (!log->marked)
+        return false;
+    if (log->snapshot.index != 0 && at->index == log->snapshot.index)
+        return at->chain != log->snapshot.chain;
+    return at->index > log->snapshot.index && at->index <= log->other_last &&
+           at->chain == log->other[at->index - log->snapshot.index];
+}
+
 static enum meaning entry_take(struct log *log, const struct record *record)
 {
     if (record->index <= log->base.index) {
+        other_take(log, record);
         log_cut_to_base(log, record->sequence);
         return MEANS_REPLACED;
     }
-    if (record->index > log->last + 1)
-        return MEANS_BEYOND;
-    if (record->chain != log_position(log, record->index - 1).chain)
-        return MEANS_STRANGE;
+    const bool beyond = record->index > log->last + 1;
+    if (beyond || record->chain != log_position(log, record->index - 1).chain) {
+        other_take(log, record);
+        return beyond ? MEANS_BEYOND : MEANS_STRANGE;
+    }
     log_append(log, record);
     log->accepted = record->sequence;
     return MEANS_TAKEN;

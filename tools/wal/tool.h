@@ -335,7 +335,12 @@ struct log {
     uint64_t room; /* slots */
     uint64_t accepted;
     uint64_t base_sequence; /* of the record that last emptied the log */
-    struct cut *cuts;       /* all there are, by place */
+    /* Another log than the one that counts, from the snapshot's index on: a snapshot that a leader
+     * sent replaced it, and a crash came before a record could say so. */
+    uint64_t *other;     /* chains at snapshot.index .. other_last */
+    uint64_t other_last; /* 0: there is none */
+    uint64_t other_room;
+    struct cut *cuts; /* all there are, by place */
     uint32_t cut_count;
     struct marker *markers; /* likewise */
     uint32_t marker_count;
@@ -358,6 +363,9 @@ static inline bool log_unfounded(const struct log *log)
 {
     return log->base.index != log->snapshot.index;
 }
+
+/* log_replaced: whether the marker that counts speaks of that other log. */
+bool log_replaced(const struct log *log);
 
 /* log_tail: the first index whose entry no marker covers; last + 1 if there is none. */
 uint64_t log_tail(const struct log *log);
