@@ -4,7 +4,8 @@
 usage: headers.py ROOT COMPILER...
 
 A file may include its own folder's headers, and from other folders only their doors
-(folder/folder.h), of layers that it may use. Exit status 0 or 1.
+(folder/folder.h), of layers that it may use. Fuzzers look inside, as unit tests do. Exit status 0
+or 1.
 """
 import pathlib
 import re
@@ -19,7 +20,7 @@ LAYERS = {
     "tools": {"tools", "sim", "kernel", "vfs", "oracle"},
     "examples": {"sim", "kernel"},
     "bench": {"bench", "sim", "kernel", "vfs", "oracle"},
-    "fuzz": {"kernel", "vfs", "oracle", "sim"},
+    "fuzz": {"fuzz", "kernel", "vfs", "oracle", "sim"},
 }
 SYSTEM_IN_KERNEL = {"stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "limits.h",
                     "stdatomic.h", "xxhash.h", "lz4.h", "sodium.h"}
@@ -44,7 +45,7 @@ def layer_offences(root):
                     yield f"{where}: no such header from the project's root"
                 elif target not in allowed:
                     yield f"{where}: {folder}/ may not use {target}/"
-                elif target != folder and name != f"{target}/{target}.h":
+                elif folder not in (target, "fuzz") and name != f"{target}/{target}.h":
                     yield f"{where}: use the door {target}/{target}.h"
 
 
