@@ -158,23 +158,9 @@ static inline void life(struct world *world)
 /* What must hold in the end, however it came to it. */
 static inline void life_finish(struct world *world)
 {
-    memset(world->rates, 0, sizeof world->rates);
-    world->strike = (struct world_strike){0};
-    world->stop_at = WORLD_NEVER;
+    world_faultless(world);
     life(world);
-    for (uint32_t round = 0; round < 2; round++) {
-        world_settle(world);
-        world_rule(world, ready(world), "not READY in the end");
-        if (world->model.complaint != NULL)
-            return;
-        world_rule(world, octo_wal_durable(world->wal) == octo_wal_last(world->wal),
-                   "not durable in the end");
-        world_rule(world, octo_wal_vote_saved(world->wal), "vote not saved in the end");
-        if (round == 0) {
-            world_power_loss(world, LOSE_ALL);
-            world_boot(world, false);
-        }
-    }
+    world_finish(world);
 }
 
 #endif
