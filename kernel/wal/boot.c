@@ -261,7 +261,8 @@ static void listed(struct octo_wal *wal)
 static void ready(struct octo_wal *wal)
 {
     octo_assert(wal->flush.durable == wal->log.last);
-    (void)octo_wal_reclaim(wal, wal->log.base.index);
+    wal->snapshot = wal->log.base.index;
+    (void)octo_wal_reclaim(wal);
     wal->boot.stage = WAL_BOOT_DONE;
     wal->stage = OCTO_WAL_READY;
 }

@@ -188,8 +188,9 @@ octo_index octo_wal_durable(const struct octo_wal *wal)
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
-uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot)
+uint32_t octo_wal_reclaim(struct octo_wal *wal)
 {
+    const octo_index snapshot = wal->snapshot;
     const struct octo_log *log = &wal->log;
     octo_sequence needed = wal->flush.submitted + 1;
 
@@ -200,7 +201,8 @@ uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot)
 
 static void reclaim(struct octo_wal *wal, struct octo_step *step, octo_index snapshot)
 {
-    const uint32_t count = octo_wal_reclaim(wal, snapshot);
+    wal->snapshot = octo_max_u64(wal->snapshot, snapshot);
+    const uint32_t count = octo_wal_reclaim(wal);
 
     octo_step_trace(step, OCTO_TRACE_COMPACT, wal->log.base.index, wal->log.base.term, count, 0);
 }

@@ -269,6 +269,7 @@ struct octo_wal {
     enum octo_err reason;
     struct octo_log log;
     struct octo_position floor; /* index 0: none */
+    octo_index snapshot;        /* the newest one reaches so far: base .. last */
     octo_index unproven;        /* entries from here on came from a peer and may be others than the
                                    lost ones; 0: none */
     struct wal_boot boot;
@@ -295,9 +296,9 @@ void octo_wal_fail(struct octo_wal *wal, enum octo_err reason);
  */
 bool octo_wal_ahead(const struct octo_position *a, const struct octo_position *b);
 
-/* octo_wal_reclaim gives up the segments that a snapshot up to `snapshot` covers: they are needed
- * from the one on that holds the first live entry above it. Returns how many. */
-uint32_t octo_wal_reclaim(struct octo_wal *wal, octo_index snapshot);
+/* octo_wal_reclaim gives up the segments that the newest snapshot covers: they are needed from the
+ * one on that holds the first live entry above it. Returns how many. */
+uint32_t octo_wal_reclaim(struct octo_wal *wal);
 
 static inline struct octo_file wal_topic_file(uint32_t topic, uint32_t segment)
 {

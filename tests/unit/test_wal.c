@@ -231,3 +231,13 @@ Test(wal, schedules)
               (unsigned long long)readies);
     free(world);
 }
+#ifdef DUMP
+#include "kernel/wal/wal_state.h"
+static void dump(struct world *world){
+ struct octo_wal*w=world->wal;
+ fprintf(stderr,"stage %d boot %d base %lu last %lu durable %lu snap %lu submitted_index %lu submitted %lu marked %lu due %lu marked_in %u live %u count %u max %u old %u need %u nospace %d prep mode %d step %d  batches %u append_off %u pending %u deadline %lu\n",w->stage,w->boot.stage,w->log.base.index,w->log.last,w->flush.durable,world->model.snapshot.index,w->flush.submitted_index,w->flush.submitted,w->flush.marked,w->flush.due.sequence,w->flush.marked_in,w->segments.live,w->segments.count,w->config.segments_max,w->segments.old_count,w->segments.need_bytes,w->segments.no_space,w->segments.prepare.mode,w->segments.prepare.step,w->flush.count,w->flush.append_offset,world->pending_count,world->deadline);
+ for(uint32_t i=0;i<w->segments.count;i++)fprintf(stderr,"seg %u bytes %u seq %lu\n",w->segments.items[i].number,w->segments.items[i].bytes,w->segments.items[i].sequence);
+ for(uint32_t i=0;i<w->segments.old_count;i++)fprintf(stderr,"old %u\n",w->segments.old[i]);
+}
+Test(wal,dump){ struct world*world=world_make(); schedule(world,strtoull(getenv("OCTO_WAL_SEED"),NULL,0)); fprintf(stderr,"%s\n",world->model.complaint); dump(world);}
+#endif

@@ -162,7 +162,8 @@ static inline void model_check_recovered(struct model *model, const struct octo_
     if (!model_rule(model, found != MODEL_NONE, "a log from nowhere"))
         return;
     model_rule(model, found >= model->acked || model->lossy, "an acknowledged entry was lost");
-    model_rule(model, model->lossy || model->lazy || !octo_wal_floor(wal, &floor), "recovering, with no reason");
+    model_rule(model, model->lossy || model->lazy || !octo_wal_floor(wal, &floor),
+               "recovering, with no reason");
     model_rule(model, octo_wal_durable(wal) == log->last, "READY and not durable");
     model->count = found + 1;
     model->acked = found;

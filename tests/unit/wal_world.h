@@ -435,7 +435,7 @@ static inline void world_finish(struct world *world)
         world_rule(world, octo_wal_durable(world->wal) == octo_wal_last(world->wal),
                    "not durable in the end");
         world_rule(world, octo_wal_vote_saved(world->wal), "vote not saved in the end");
-        if (round == 0) {
+        if (round == 0 && world->model.complaint == NULL) {
             world_power_loss(world, LOSE_ALL);
             world_boot(world, false);
         }
