@@ -138,6 +138,8 @@ static void durable_advance(struct octo_wal *wal)
     while (flush->durable < flush->submitted_index &&
            octo_log_sequence(&wal->log, flush->durable + 1) <= most)
         flush->durable++;
+    if (flush->durable >= flush->replaced)
+        flush->replaced = 0;
 }
 
 static void batch_done(struct octo_wal *wal, struct octo_step *step, const struct wal_batch *batch)
@@ -277,6 +279,10 @@ void octo_wal_flush_truncate(struct octo_wal *wal, octo_index from)
     struct wal_flush *flush = &wal->flush;
 
     octo_assert(from >= 1);
+    if (from <= flush->durable) {
+        flush->replaced_first = octo_log_sequence(&wal->log, from);
+        flush->replaced = from;
+    }
     flush->submitted_index = octo_min_u64(flush->submitted_index, from - 1);
     flush->durable = octo_min_u64(flush->durable, from - 1);
 }

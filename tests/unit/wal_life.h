@@ -27,23 +27,34 @@ struct life_act {
 };
 
 static const struct life_act life_acts[] = {
-    {LIFE_APPEND, 600, 0},  {LIFE_APPEND, 300, 0},  {LIFE_EVENTS, 3, 0},
-    {LIFE_APPEND, 900, 0},  {LIFE_APPEND, 0, 0},    {LIFE_VOTE, 1, 0},
-    {LIFE_EVENTS, 3, 0},    {LIFE_REWRITE, 100, 2}, /* while those are on their way */
-    {LIFE_EVENTS, 2, 0},    {LIFE_APPEND, 2600, 0}, /* larger than a segment */
-    {LIFE_WAIT, 0, 0},      {LIFE_REWRITE, 700, 1}, /* after they were acknowledged */
-    {LIFE_EVENTS, 2, 0},    {LIFE_APPEND, 900, 0},  {LIFE_WAIT, 0, 0},
-    {LIFE_APPEND, 1200, 0}, {LIFE_EVENTS, 5, 0},    {LIFE_COMPACT, 1, 2},
-    {LIFE_APPEND, 100, 0},  {LIFE_WAIT, 0, 0},      {LIFE_APPEND, 1500, 0},
-    {LIFE_WAIT, 0, 0},      {LIFE_APPEND, 1500, 0}, {LIFE_KILL, 0, 0},
-    {LIFE_COMPACT, 0, 1},   {LIFE_APPEND, 40, 0},   {LIFE_VOTE, 3, 0},
-    {LIFE_APPEND, 1700, 0}, {LIFE_EVENTS, 4, 0},    {LIFE_INSTALL, 4, 0},
-    {LIFE_EVENTS, 1, 0},    {LIFE_APPEND, 200, 0},  {LIFE_WAIT, 0, 0},
-    {LIFE_APPEND, 900, 0},  {LIFE_RESTART, 0, 0},   {LIFE_APPEND, 700, 0},
-    {LIFE_APPEND, 700, 0},  {LIFE_EVENTS, 4, 0},    {LIFE_CONFLICT, 1, 0},
-    {LIFE_EVENTS, 2, 0},    {LIFE_INSTALL, 2, 0}, /* a second one at once */
-    {LIFE_APPEND, 50, 0},   {LIFE_APPEND, 60, 0},   {LIFE_WAIT, 0, 0},
-    {LIFE_MATCH, 1, 0},     {LIFE_REWRITE, 70, 1},  {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 600, 0},   {LIFE_APPEND, 300, 0},
+    {LIFE_EVENTS, 3, 0},     {LIFE_APPEND, 900, 0},
+    {LIFE_APPEND, 0, 0},     {LIFE_VOTE, 1, 0},
+    {LIFE_EVENTS, 3, 0},     {LIFE_REWRITE, 100, 2}, /* while those are on their way */
+    {LIFE_EVENTS, 2, 0},     {LIFE_APPEND, 2600, 0}, /* larger than a segment */
+    {LIFE_WAIT, 0, 0},       {LIFE_REWRITE, 700, 1}, /* after they were acknowledged */
+    {LIFE_EVENTS, 2, 0},     {LIFE_APPEND, 900, 0},
+    {LIFE_WAIT, 0, 0},       {LIFE_APPEND, 1200, 0},
+    {LIFE_EVENTS, 5, 0},     {LIFE_COMPACT, 1, 2},
+    {LIFE_APPEND, 100, 0},   {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 1500, 0},  {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 1500, 0},  {LIFE_KILL, 0, 0},
+    {LIFE_COMPACT, 0, 1},    {LIFE_APPEND, 40, 0},
+    {LIFE_VOTE, 3, 0},       {LIFE_APPEND, 1700, 0},
+    {LIFE_APPEND, 1800, 0},  {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 100, 0},   {LIFE_WAIT, 0, 0},
+    {LIFE_REWRITE, 2000, 3}, /* the snapshot comes before it is durable */
+    {LIFE_COMPACT, 0, 0},    {LIFE_EVENTS, 20, 0},
+    {LIFE_EVENTS, 4, 0},     {LIFE_INSTALL, 4, 0},
+    {LIFE_EVENTS, 1, 0},     {LIFE_APPEND, 200, 0},
+    {LIFE_WAIT, 0, 0},       {LIFE_APPEND, 900, 0},
+    {LIFE_RESTART, 0, 0},    {LIFE_APPEND, 700, 0},
+    {LIFE_APPEND, 700, 0},   {LIFE_EVENTS, 4, 0},
+    {LIFE_CONFLICT, 1, 0},   {LIFE_EVENTS, 2, 0},
+    {LIFE_INSTALL, 2, 0}, /* a second one at once */
+    {LIFE_APPEND, 50, 0},    {LIFE_APPEND, 60, 0},
+    {LIFE_WAIT, 0, 0},       {LIFE_MATCH, 1, 0},
+    {LIFE_REWRITE, 70, 1},   {LIFE_WAIT, 0, 0},
     {LIFE_END, 0, 0},
 };
 
