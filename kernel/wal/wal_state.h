@@ -29,6 +29,7 @@ enum { WAL_MAIN = 0, WAL_RECOVERY = 1, WAL_TOPICS = 2 };
 #define WAL_BOTH        (1u << WAL_MAIN | 1u << WAL_RECOVERY)
 #define WAL_BATCHES_MAX 8u
 #define WAL_CUTS_MAX    8u
+#define WAL_OTHER_MAX   64u
 #define WAL_SPARES      3u /* segments kept prepared; entries leave the last one alone */
 
 /* The log as of a sequence: what a marker says. Sequence 0: before the first record. */
@@ -142,9 +143,11 @@ struct wal_scan {
     uint64_t used_end;           /* where its last record ends */
     bool used;                   /* any record was found */
     bool unfounded;              /* the log went on from a snapshot that is not there */
-    bool lost;                   /* what the marker covers is not all there */
-    bool torn;                   /* damage after the last accepted record */
-    bool rescan;                 /* a cut contradicts what was accepted: start again */
+    uint64_t other[WAL_OTHER_MAX]; /* chains, by index, of a log that the snapshot replaced */
+    octo_index other_last;         /* its end; 0: there is none */
+    bool lost;                     /* what the marker covers is not all there */
+    bool torn;                     /* damage after the last accepted record */
+    bool rescan;                   /* a cut contradicts what was accepted: start again */
     struct wal_cut cuts[WAL_CUTS_MAX];
     uint32_t cut_count;
     struct wal_repair repair;

@@ -223,7 +223,8 @@ Test(wal, schedules)
     }
     for (uint32_t i = 0; i < OCTO_MARK_COUNT; i++)
         if (marks[i] > 0)
-            fprintf(stderr, "%s %llu\n", octo_mark_text((enum octo_mark)i), (unsigned long long)marks[i]);
+            fprintf(stderr, "%s %llu\n", octo_mark_text((enum octo_mark)i),
+                    (unsigned long long)marks[i]);
     for (size_t i = 0; one == NULL && i < sizeof expected_marks / sizeof expected_marks[0]; i++)
         cr_assert(marks[expected_marks[i]] > 0, "never seen: %s",
                   octo_mark_text(expected_marks[i]));
@@ -231,13 +232,290 @@ Test(wal, schedules)
               (unsigned long long)readies);
     free(world);
 }
-#ifdef DUMP
-#include "kernel/wal/wal_state.h"
-static void dump(struct world *world){
- struct octo_wal*w=world->wal;
- fprintf(stderr,"stage %d boot %d base %lu last %lu durable %lu snap %lu submitted_index %lu submitted %lu marked %lu due %lu marked_in %u live %u count %u max %u old %u need %u nospace %d prep mode %d step %d  batches %u append_off %u pending %u deadline %lu\n",w->stage,w->boot.stage,w->log.base.index,w->log.last,w->flush.durable,world->model.snapshot.index,w->flush.submitted_index,w->flush.submitted,w->flush.marked,w->flush.due.sequence,w->flush.marked_in,w->segments.live,w->segments.count,w->config.segments_max,w->segments.old_count,w->segments.need_bytes,w->segments.no_space,w->segments.prepare.mode,w->segments.prepare.step,w->flush.count,w->flush.append_offset,world->pending_count,world->deadline);
- for(uint32_t i=0;i<w->segments.count;i++)fprintf(stderr,"seg %u bytes %u seq %lu\n",w->segments.items[i].number,w->segments.items[i].bytes,w->segments.items[i].sequence);
- for(uint32_t i=0;i<w->segments.old_count;i++)fprintf(stderr,"old %u\n",w->segments.old[i]);
+
+/* ---- In order -------------------------------------------------------------------------------- */
+
+static void begin(struct world *world, uint32_t batches_max)
+{
+    world_reset(world, 1);
+    world->config.batches_max = batches_max;
+    world_boot(world, true);
+    world_settle(world);
+    cr_assert(ready(world));
 }
-Test(wal,dump){ struct world*world=world_make(); schedule(world,strtoull(getenv("OCTO_WAL_SEED"),NULL,0)); fprintf(stderr,"%s\n",world->model.complaint); dump(world);}
-#endif
+
+static void step_append(struct world *world, octo_index index, uint32_t size)
+{
+    struct octo_step step = world_step_begin(world);
+    cr_assert(world_append(world, index, size) == OCTO_ERR_OK);
+    world_step_end(world, &step);
+}
+
+static uint32_t count_ops(const struct world *world, enum octo_disk_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < world->pending_count; i++)
+        count += world->pending[i].kind == kind;
+    return count;
+}
+
+/* Completes operations of other kinds than `not` until none is left. */
+static void settle_but(struct world *world, enum octo_disk_kind not )
+{
+    for (uint32_t i = 0; i < world->pending_count && world->model.complaint == NULL;) {
+        if (world->pending[i].kind == not ) {
+            i++;
+            continue;
+        }
+        world_complete(world, i);
+        i = 0;
+    }
+}
+
+/* Completes all operations of a kind that are under way now. */
+static void complete_all(struct world *world, enum octo_disk_kind kind)
+{
+    uint32_t count = count_ops(world, kind);
+
+    for (uint32_t i = 0; count > 0 && i < world->pending_count;) {
+        if (world->pending[i].kind != kind) {
+            i++;
+            continue;
+        }
+        world_complete(world, i);
+        count--;
+    }
+}
+
+/* Write, sync, marker; what comes meanwhile shares the next batch, whose marker is the first one's.
+ */
+Test(wal, group_commit)
+{
+    struct world *world = world_make();
+
+    begin(world, 1);
+    step_append(world, 1, 10);
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 2 + 1); /* and the vote */
+    complete_all(world, OCTO_DISK_WRITE);
+    world_settle(world);
+    cr_assert(octo_wal_durable(world->wal) == 1);
+    step_append(world, 2, 10);
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 2);
+    step_append(world, 3, 10);
+    step_append(world, 4, 10);
+    step_append(world, 4, 20); /* never written in its first form */
+    complete_all(world, OCTO_DISK_WRITE);
+    cr_assert(count_ops(world, OCTO_DISK_SYNC) == 2);
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 0);
+    complete_all(world, OCTO_DISK_SYNC);
+    cr_assert(octo_wal_durable(world->wal) == 1); /* durable, but not marked */
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 2);
+    complete_all(world, OCTO_DISK_WRITE);
+    complete_all(world, OCTO_DISK_SYNC);
+    cr_assert(octo_wal_durable(world->wal) == 2);
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 2); /* the marker alone */
+    step_append(world, 3, 30);                         /* before they are marked */
+    complete_all(world, OCTO_DISK_WRITE);
+    complete_all(world, OCTO_DISK_SYNC);
+    cr_assert(octo_wal_durable(world->wal) == 2);
+    world_settle(world);
+    cr_assert(octo_wal_durable(world->wal) == 3);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    free(world);
+}
+
+/* A second batch is written while the first one is being synced, and is acknowledged after it. */
+Test(wal, pipelining)
+{
+    struct world *world = world_make();
+
+    world_reset(world, 1);
+    world->config.segment_bytes = 16384;
+    world_boot(world, true);
+    world_settle(world);
+    step_append(world, 1, 10);
+    world_settle(world);
+    step_append(world, 2, 10);
+    complete_all(world, OCTO_DISK_WRITE);
+    step_append(world, 3, 10);
+    cr_assert(count_ops(world, OCTO_DISK_SYNC) == 2);
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 2);
+    step_append(world, 4, 10); /* and not a third */
+    cr_assert(count_ops(world, OCTO_DISK_WRITE) == 2);
+    complete_all(world, OCTO_DISK_WRITE);
+    cr_assert(count_ops(world, OCTO_DISK_SYNC) == 2); /* one at a time */
+    cr_assert(world->marks[OCTO_MARK_PIPELINED] == 1);
+    world_settle(world);
+    cr_assert(octo_wal_durable(world->wal) == 4);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    free(world);
+}
+
+/* Acknowledged entries are replaced in memory, and a snapshot comes before that is durable: their
+ * segment stays. */
+Test(wal, replaced_and_compacted)
+{
+    struct world *world = world_make();
+
+    begin(world, 2);
+    for (octo_index index = 1; index <= 6; index++) {
+        step_append(world, index, 600);
+        world_settle(world);
+    }
+    world->term++;
+    step_append(world, 2, 100);
+    struct octo_step step = world_step_begin(world);
+    world_compact(world, &step, 1, 1);
+    world_step_end(world, &step);
+    settle_but(world, OCTO_DISK_WRITE);
+    world_power_loss(world, LOSE_ALL);
+    world_boot(world, false);
+    world_settle(world);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    cr_assert(octo_wal_log(world->wal)->last == 6);
+    world_finish(world);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    free(world);
+}
+
+/* A snapshot replaces a log of a later term, and the crash comes before the log knows. */
+Test(wal, snapshot_over_later_term)
+{
+    struct world *world = world_make();
+    struct octo_position floor;
+
+    for (octo_index end = 3; end <= 8; end++) {
+        begin(world, 2);
+        world->term = 3;
+        for (octo_index index = 1; index <= end; index++)
+            step_append(world, index, 300);
+        world_settle(world);
+        const struct octo_position snapshot = {.index = 3, .term = 2, .chain = 4711};
+        struct octo_step step = world_step_begin(world);
+        world_install(world, &step, &snapshot, false);
+        world_power_loss(world, LOSE_ALL);
+        world->model.promised = snapshot; /* what it replaced was promised to nobody's avail */
+        world_boot(world, false);
+        world_settle(world);
+        cr_assert(world->model.complaint == NULL, "%s: end %llu", world->model.complaint,
+                  (unsigned long long)end);
+        cr_assert(!octo_wal_floor(world->wal, &floor));
+    }
+    free(world);
+}
+
+/* ---- Refusals ------------------------------------------------------------------------------ */
+
+enum damage {
+    DAMAGE_NONE,
+    DAMAGE_IDENTITY,
+    DAMAGE_IDENTITY_VERSION,
+    DAMAGE_CLUSTER,
+    DAMAGE_NODE,
+    DAMAGE_NODE_COUNT,
+    DAMAGE_SECTOR,
+    DAMAGE_SMALL_LOG,
+    DAMAGE_EMPTY,
+};
+
+static const struct octo_file identity = {.kind = OCTO_FILE_IDENTITY};
+
+static void do_damage(struct world *world, enum damage damage)
+{
+    const struct octo_disk_host host = world_host(world);
+    const uint8_t *durable = octo_simdisk_durable_sector(world->disk, identity, 0);
+    uint8_t sector[512];
+    const struct octo_disk_op op = {
+        .kind = OCTO_DISK_WRITE, .file = identity, .length = sizeof sector, .data = sector};
+
+    memcpy(sector, durable, sizeof sector);
+    switch (damage) {
+    case DAMAGE_NONE:
+        break;
+    case DAMAGE_IDENTITY:
+        sector[30] ^= 1;
+        break;
+    case DAMAGE_IDENTITY_VERSION:
+        sector[4]++;
+        break;
+    case DAMAGE_CLUSTER:
+        world->config.cluster_id++;
+        break;
+    case DAMAGE_NODE:
+        world->config.node_id--;
+        break;
+    case DAMAGE_NODE_COUNT:
+        world->config.node_count++;
+        break;
+    case DAMAGE_SECTOR:
+        world->config.sector_bytes = 1024;
+        break;
+    case DAMAGE_SMALL_LOG:
+        world->config.log_entries_max = 4;
+        break;
+    case DAMAGE_EMPTY:
+        octo_simdisk_wipe(world->disk, &host);
+        return;
+    }
+    cr_assert(world_disk_do(world, &op) == OCTO_ERR_OK);
+}
+
+Test(wal, refusals)
+{
+    static const struct {
+        enum damage damage;
+        bool format;
+        enum octo_err reason; /* OK: READY */
+    } rows[] = {
+        {DAMAGE_NONE, false, OCTO_ERR_OK},
+        {DAMAGE_NONE, true, OCTO_ERR_OK},
+        {DAMAGE_IDENTITY, false, OCTO_ERR_UNFORMATTED},
+        {DAMAGE_IDENTITY, true, OCTO_ERR_UNFORMATTED}, /* it held promises */
+        {DAMAGE_IDENTITY_VERSION, true, OCTO_ERR_VERSION},
+        {DAMAGE_CLUSTER, true, OCTO_ERR_CLUSTER},
+        {DAMAGE_NODE, true, OCTO_ERR_IDENTITY},
+        {DAMAGE_NODE_COUNT, false, OCTO_ERR_RANGE},
+        {DAMAGE_SECTOR, false, OCTO_ERR_RANGE},
+        {DAMAGE_SMALL_LOG, false, OCTO_ERR_FULL},
+        {DAMAGE_EMPTY, false, OCTO_ERR_UNFORMATTED},
+    };
+    struct world *world = world_make();
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin(world, 2);
+        for (octo_index index = 1; index <= 5; index++)
+            step_append(world, index, 700);
+        world_settle(world);
+        world_power_loss(world, LOSE_ALL);
+        do_damage(world, rows[i].damage);
+        world_boot(world, rows[i].format);
+        world_settle(world);
+        cr_assert(octo_wal_reason(world->wal) == rows[i].reason, "row %zu: %s", i,
+                  octo_err_text(octo_wal_reason(world->wal)));
+        cr_assert(ready(world) == (rows[i].reason == OCTO_ERR_OK), "row %zu", i);
+    }
+    free(world);
+}
+
+/* A disk that cannot be read at all is given up; completions that nobody waits for are ignored. */
+Test(wal, unreadable_and_unknown)
+{
+    struct world *world = world_make();
+    struct octo_event event = {.kind = OCTO_EVENT_DISK, .disk = {.id = 12345}};
+
+    begin(world, 2);
+    world_power_loss(world, LOSE_ALL);
+    world->rates[OCTO_CHANCE_READ_ERROR] = 1000000;
+    world_boot(world, false);
+    struct octo_step step = world_step_begin(world);
+    cr_assert(!octo_wal_completion(world->wal, &step, &event));
+    event.disk.id = 0;
+    cr_assert(!octo_wal_completion(world->wal, &step, &event));
+    cr_assert(world->effects.count == 0);
+    world_settle(world);
+    cr_assert(octo_wal_stage(world->wal) == OCTO_WAL_FAILED);
+    cr_assert(octo_wal_reason(world->wal) == OCTO_ERR_IO);
+    cr_assert(world->marks[OCTO_MARK_READ_FAILED] == 100);
+    free(world);
+}
