@@ -149,6 +149,8 @@ static void batch_done(struct octo_wal *wal, struct octo_step *step, const struc
 
     if (last->sequence > flush->due.sequence)
         flush->due = *last;
+    if (flush->due.sequence >= flush->base_awaited)
+        flush->base_awaited = 0;
     if (last->sequence != 0 && wal->stage == OCTO_WAL_READY &&
         last->at.index > wal->log.base.index &&
         (!octo_log_has(&wal->log, last->at.index) ||
@@ -157,11 +159,7 @@ static void batch_done(struct octo_wal *wal, struct octo_step *step, const struc
     if (batch->has_marker) {
         octo_assert(batch->marker >= flush->marked);
         flush->marked = batch->marker;
-        const uint32_t segment = (uint32_t)(batch->place >> 32);
-        const bool rolled = segment != flush->marked_in;
-        flush->marked_in = segment;
-        if (rolled && wal->stage == OCTO_WAL_READY) /* segments before it may go now */
-            (void)octo_wal_reclaim(wal);
+        flush->marked_in = (uint32_t)(batch->place >> 32);
         if (wal->floor.index != 0 && batch->floor.index == 0) { /* and it says so for good */
             octo_step_mark(step, OCTO_MARK_RECOVERED);
             octo_step_trace(step, OCTO_TRACE_RECOVERED, wal->log.last,
@@ -170,6 +168,8 @@ static void batch_done(struct octo_wal *wal, struct octo_step *step, const struc
         }
     }
     durable_advance(wal);
+    if (batch->has_marker && wal->stage == OCTO_WAL_READY) /* segments before it may go now */
+        (void)octo_wal_reclaim(wal);
 }
 
 static void done_take(struct octo_wal *wal, struct octo_step *step)
@@ -279,8 +279,10 @@ void octo_wal_flush_truncate(struct octo_wal *wal, octo_index from)
     struct wal_flush *flush = &wal->flush;
 
     octo_assert(from >= 1);
-    if (from <= flush->durable) {
-        flush->replaced_first = octo_log_sequence(&wal->log, from);
+    if (from <= flush->submitted_index) {
+        const octo_sequence first = octo_log_sequence(&wal->log, from);
+        flush->replaced_first =
+            flush->replaced != 0 ? octo_min_u64(flush->replaced_first, first) : first;
         flush->replaced = from;
     }
     flush->submitted_index = octo_min_u64(flush->submitted_index, from - 1);

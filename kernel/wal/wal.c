@@ -196,9 +196,10 @@ uint32_t octo_wal_reclaim(struct octo_wal *wal)
 
     if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
         needed = octo_log_sequence(log, snapshot + 1);
-    /* Until what replaces them is durable, a crash brings those that were replaced back; but not
-     * over a snapshot that has their successors. */
-    if (wal->flush.replaced > snapshot)
+    /* What the newest marker speaks of must be there after a crash, or be seen to be replaced. */
+    if (wal->flush.base_awaited != 0)
+        return 0;
+    if (wal->flush.replaced != 0)
         needed = octo_min_u64(needed, wal->flush.replaced_first);
     return octo_wal_segments_reclaim(wal, needed - 1);
 }
@@ -242,6 +243,7 @@ void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
     flush->durable = log->last;
     flush->replaced = 0;
     flush->base_due = true;
+    flush->base_awaited = OCTO_NEVER;
     flush->base_sequence = 0;
     flush->base_at = *snapshot;
     reclaim(wal, step, snapshot->index);

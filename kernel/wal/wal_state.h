@@ -190,20 +190,22 @@ struct wal_flush {
     bool failed; /* an operation did; the others are waited for, then all is written anew */
     octo_time_ns not_before; /* for what is written anew */
 
-    uint32_t append_offset;     /* in the last live segment: past everything ever submitted */
-    octo_sequence submitted;    /* highest one ever given out */
-    octo_index submitted_index; /* last index of the log in memory that was put into a batch */
-    struct wal_mark due;        /* durable in both topics */
-    bool marker_sent;           /* some marker was put into a batch since the boot */
-    octo_sequence marker_last;  /* the newest of those */
-    octo_sequence marked;       /* covered by a marker that is durable in both topics */
-    uint32_t marked_in;         /* the segment of that marker: those before it may go */
-    octo_index durable;         /* last index of the log in memory that may be acknowledged */
-    octo_index replaced;        /* entries that were acknowledged were truncated from here on, which
-                                   is not durable yet; 0: none */
+    uint32_t append_offset;       /* in the last live segment: past everything ever submitted */
+    octo_sequence submitted;      /* highest one ever given out */
+    octo_index submitted_index;   /* last index of the log in memory that was put into a batch */
+    struct wal_mark due;          /* durable in both topics */
+    bool marker_sent;             /* some marker was put into a batch since the boot */
+    octo_sequence marker_last;    /* the newest of those */
+    octo_sequence marked;         /* covered by a marker that is durable in both topics */
+    uint32_t marked_in;           /* the segment of that marker: those before it may go */
+    octo_index durable;           /* last index of the log in memory that may be acknowledged */
+    octo_index replaced;          /* entries that were put into batches were truncated from here on,
+                                     which is not durable yet; 0: none */
     octo_sequence replaced_first; /* the lowest sequence of those */
-    bool cut_due;                 /* the next batch begins with a cut */
-    bool base_due;                /* and then says that the log is empty after its base */
+    octo_sequence base_awaited; /* of the base record of an installed snapshot, until it is durable;
+                                   OCTO_NEVER: it has none yet; 0: none is awaited */
+    bool cut_due;               /* the next batch begins with a cut */
+    bool base_due;              /* and then says that the log is empty after its base */
     octo_sequence base_sequence;  /* that record's; 0: a new one */
     struct octo_position base_at; /* and what it says */
 };
