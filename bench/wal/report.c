@@ -1,0 +1,236 @@
+/* The tables of octo-bench-wal, and the same as JSON. */
+#include "bench/wal/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The targets that are printed with the figures. */
+#define TARGET_BATCH     256u
+#define TARGET_FLOOR     0.60
+#define TARGET_RECOVERY  1.0 /* GiB/s */
+#define TARGET_RECORD_NS 400.0
+
+/* ---- Figures --------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const double *values, uint32_t count)
+{
+    double sorted[ROUNDS_MAX];
+
+    memcpy(sorted, values, count * sizeof *values);
+    qsort(sorted, count, sizeof *sorted, compare);
+    return count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+static double rate(const struct report *report, const struct series *series)
+{
+    return median(series->mb_per_second, report->rounds);
+}
+
+/* The median of the rounds' ratios: a and b of one round were measured one after the other. */
+static double ratio(const struct report *report, const struct series *a, const struct series *b)
+{
+    double ratios[ROUNDS_MAX];
+
+    for (uint32_t i = 0; i < report->rounds; i++)
+        ratios[i] = a->mb_per_second[i] / b->mb_per_second[i];
+    return median(ratios, report->rounds);
+}
+
+static double milliseconds(const struct series *series, uint32_t percent)
+{
+    return (double)bench_wal_percentile(series->samples, series->sample_count, percent) / 1e6;
+}
+
+static double a_batch(const struct series *series, uint64_t count)
+{
+    return series->batches == 0 ? 0.0 : (double)count / (double)series->batches;
+}
+
+static double entries_per_second(const struct append *append, const struct series *series)
+{
+    return (double)(series->batches * append->batch) * 1e9 / (double)series->spent_ns;
+}
+
+static double amplification(const struct append *append, const struct series *series)
+{
+    return (double)series->counts.bytes_written /
+           (double)(series->batches * append->batch * append->size);
+}
+
+static double recovery_ns(const struct report *report)
+{
+    double values[RECOVERY_ROUNDS_MAX];
+
+    for (uint32_t i = 0; i < report->recovery.rounds; i++)
+        values[i] = (double)report->recovery.boot_ns[i];
+    return median(values, report->recovery.rounds);
+}
+
+static double recovery_share(const struct report *report)
+{
+    double values[RECOVERY_ROUNDS_MAX];
+
+    for (uint32_t i = 0; i < report->recovery.rounds; i++)
+        values[i] = (double)report->recovery.step_ns[i] / (double)report->recovery.boot_ns[i];
+    return median(values, report->recovery.rounds);
+}
+
+static double gib_per_second(const struct report *report)
+{
+    return (double)report->recovery.bytes_read / GIB / (recovery_ns(report) / 1e9);
+}
+
+static const char *reached(bool good)
+{
+    return good ? "reached" : "NOT reached";
+}
+
+/* ---- Tables ---------------------------------------------------------------------------------- */
+
+static void table_steady(const struct report *report)
+{
+    printf(
+        "\nappends, %u batches outstanding; MB/s: 10^6 bytes really written, both topics\n"
+        "  entry batch  entries/s     MB/s  syncs  writes  ampli-  floor MB/s  of the  of one\n"
+        "  bytes                           /batch  /batch  fication (2 files)  floor   file x 2\n",
+        APPEND_WINDOW);
+    for (uint32_t i = 0; i < report->append_count; i++) {
+        const struct append *append = &report->appends[i];
+        const struct series *steady = &append->steady;
+        printf("  %5u %5u %10.0f %8.2f %6.2f %7.2f %8.2f %11.2f %6.0f %% %5.0f %%\n", append->size,
+               append->batch, entries_per_second(append, steady), rate(report, steady),
+               a_batch(steady, steady->counts.syncs), a_batch(steady, steady->counts.writes),
+               amplification(append, steady), rate(report, &append->pair),
+               100.0 * ratio(report, steady, &append->pair),
+               50.0 * ratio(report, steady, &append->single));
+    }
+}
+
+static void table_alone(struct report *report)
+{
+    printf("\nacknowledgement of one batch on an idle log, ms; syncs: one after the other\n"
+           "  entry batch        marker, then ack        marker_lazy    lazy   floor\n"
+           "  bytes             p50    p99  syncs    p50    p99  syncs  /full    p50    p99\n");
+    for (uint32_t i = 0; i < report->append_count; i++) {
+        struct append *append = &report->appends[i];
+        const double full = milliseconds(&append->alone, 50);
+        const double lazy = milliseconds(&append->lazy, 50);
+        printf("  %5u %5u   %8.2f %6.2f %6.2f %6.2f %6.2f %6.2f %6.2f %6.2f %6.2f\n", append->size,
+               append->batch, full, milliseconds(&append->alone, 99),
+               a_batch(&append->alone, append->alone.counts.main_syncs), lazy,
+               milliseconds(&append->lazy, 99),
+               a_batch(&append->lazy, append->lazy.counts.main_syncs), lazy / full,
+               milliseconds(&append->pair, 50), milliseconds(&append->pair, 99));
+    }
+}
+
+static void targets(const struct report *report)
+{
+    printf("\ntargets\n");
+    for (uint32_t i = 0; i < report->append_count; i++) {
+        const struct append *append = &report->appends[i];
+        const double part = ratio(report, &append->steady, &append->pair);
+        if (append->batch == TARGET_BATCH)
+            printf("  %5u B x %u: %.0f %% of the floor's MB/s, at least %.0f: %s\n", append->size,
+                   append->batch, 100.0 * part, 100.0 * TARGET_FLOOR,
+                   reached(part >= TARGET_FLOOR));
+    }
+    if (report->recovery.entries > 0)
+        printf("  recovery: %.2f GiB/s, at least %.2f: %s\n", gib_per_second(report),
+               TARGET_RECOVERY, reached(gib_per_second(report) >= TARGET_RECOVERY));
+    if (report->record_ns > 0)
+        printf("  a 1 KiB record: %.0f ns, at most %.0f: %s\n", report->record_ns, TARGET_RECORD_NS,
+               reached(report->record_ns <= TARGET_RECORD_NS));
+}
+
+static void recovery_text(const struct report *report)
+{
+    printf("\nrecovery from the page cache, boot to ready: %llu entries of 1 KiB, %.2f GiB read in "
+           "both topics\n"
+           "  %.0f ms, %.2f GiB/s (median of %u); %.0f %% of the time in the kernel, the rest "
+           "waits for reads\n",
+           (unsigned long long)report->recovery.entries, (double)report->recovery.bytes_read / GIB,
+           recovery_ns(report) / 1e6, gib_per_second(report), report->recovery.rounds,
+           100.0 * recovery_share(report));
+}
+
+void report_text(struct report *report)
+{
+    printf("the durable log on the POSIX disk, beside the bare disk\n"
+           "  %s (%s); %u cores, load %.1f before, %.1f after\n"
+           "  %u rounds of %.0f ms a series, in turns; sectors of %u bytes, segments of %u KiB\n",
+           report->directory, report->file_system, report->cores, report->load_before,
+           report->load_after, report->rounds, (double)report->slice_ns / 1e6, report->sector_bytes,
+           report->segment_bytes / 1024);
+    if (report->append_count > 0) {
+        table_steady(report);
+        table_alone(report);
+    }
+    if (report->recovery.entries > 0)
+        recovery_text(report);
+    if (report->record_ns > 0)
+        printf("\nencoding a record of 1 KiB, checksum included, in memory that no cache holds\n"
+               "  %.0f ns (median)\n",
+               report->record_ns);
+    targets(report);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void json_alone(const char *name, struct series *series)
+{
+    printf(",\"%s\":{\"p50_ns\":%llu,\"p99_ns\":%llu,\"serial_syncs\":%.3f,\"samples\":%u}", name,
+           (unsigned long long)bench_wal_percentile(series->samples, series->sample_count, 50),
+           (unsigned long long)bench_wal_percentile(series->samples, series->sample_count, 99),
+           a_batch(series, series->counts.main_syncs), series->sample_count);
+}
+
+static void json_append(const struct report *report, struct append *append)
+{
+    const struct series *steady = &append->steady;
+
+    printf("{\"entry_bytes\":%u,\"batch\":%u,\"outstanding\":%u,\"entries_per_second\":%.0f,"
+           "\"mb_per_second\":%.3f,\"syncs_per_batch\":%.3f,\"writes_per_batch\":%.3f,"
+           "\"write_amplification\":%.3f,\"floor_mb_per_second\":%.3f,\"of_floor\":%.4f,"
+           "\"single_mb_per_second\":%.3f,\"of_single\":%.4f,\"alone_of_floor\":%.4f",
+           append->size, append->batch, APPEND_WINDOW, entries_per_second(append, steady),
+           rate(report, steady), a_batch(steady, steady->counts.syncs),
+           a_batch(steady, steady->counts.writes), amplification(append, steady),
+           rate(report, &append->pair), ratio(report, steady, &append->pair),
+           rate(report, &append->single), ratio(report, steady, &append->single) / 2,
+           ratio(report, &append->alone, &append->pair));
+    json_alone("alone", &append->alone);
+    json_alone("lazy", &append->lazy);
+    json_alone("floor", &append->pair);
+    json_alone("single", &append->single);
+    printf("}");
+}
+
+void report_json(struct report *report)
+{
+    printf("{\"file_system\":\"%s\",\"cores\":%u,\"load_before\":%.2f,\"load_after\":%.2f,"
+           "\"rounds\":%u,\"slice_ns\":%llu,\"sector_bytes\":%u,\"segment_bytes\":%u,\"appends\":[",
+           report->file_system, report->cores, report->load_before, report->load_after,
+           report->rounds, (unsigned long long)report->slice_ns, report->sector_bytes,
+           report->segment_bytes);
+    for (uint32_t i = 0; i < report->append_count; i++) {
+        printf("%s", i == 0 ? "" : ",");
+        json_append(report, &report->appends[i]);
+    }
+    printf("]");
+    if (report->recovery.entries > 0)
+        printf(",\"recovery\":{\"entries\":%llu,\"bytes_read\":%llu,\"boot_ns\":%.0f,"
+               "\"gib_per_second\":%.4f,\"kernel_share\":%.4f}",
+               (unsigned long long)report->recovery.entries,
+               (unsigned long long)report->recovery.bytes_read, recovery_ns(report),
+               gib_per_second(report), recovery_share(report));
+    if (report->record_ns > 0)
+        printf(",\"record_ns\":%.1f", report->record_ns);
+    printf("}\n");
+}
