@@ -46,6 +46,7 @@ static bool log_ok(const struct octo_config *config)
            within(sector, 512, 65536) && (sector & (sector - 1)) == 0 &&
            config->flush_bytes_max % sector == 0 &&
            within(config->flush_bytes_max, config->command_bytes_max + 2 * sector, BYTES_MAX) &&
+           config->read_bytes % sector == 0 &&
            within(config->read_bytes, config->flush_bytes_max, BYTES_MAX);
 }
 

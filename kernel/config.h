@@ -29,7 +29,8 @@ struct octo_config {
     uint32_t sector_bytes;    /* a batch begins on a multiple: 512 simulated, 4096 in production */
     uint32_t flush_bytes_max; /* one write to the log; a multiple of sector_bytes, at least
                                  command_bytes_max + 2 sectors */
-    uint32_t read_bytes;      /* one read while recovering; at least flush_bytes_max */
+    uint32_t read_bytes;      /* one read while recovering; a multiple of sector_bytes, at least
+                                 flush_bytes_max */
     uint32_t batches_max;     /* batches on their way to the disk at a time; 1 .. 8 */
     uint32_t segment_bytes;   /* of a log segment; a multiple of sector_bytes, at least 4 of them. A
                                  batch that is longer gets a segment of its own size */

@@ -260,8 +260,8 @@ static void snapshot_consider(struct octo_node *node, struct octo_step *step)
     if (node->config.snapshot_entries == 0 || machine->snapshot == NULL || machine->restore == NULL)
         return;
     const bool due = since >= node->config.snapshot_entries;
-    const bool pressed =
-        since > log->entries_max / 16 && (log_half_full(log) || octo_wal_pressed(node->wal));
+    const bool pressed = (since > log->entries_max / 16 && log_half_full(log)) ||
+                         octo_wal_pressed(node->wal, node->applied);
     if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
         return;
     if (!octo_snapshots_idle(node->snapshots, step->now))

@@ -129,8 +129,8 @@ static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index i
     return 0;
 }
 
-/* A node that lost an entry which it acknowledged still votes as one that holds it; one that lost its
- * disk votes for nobody any more, which keeps the entry just as well. */
+/* A node that lost an entry which it acknowledged still votes as one that holds it; one that lost
+ * its disk votes for nobody any more, which keeps the entry just as well. */
 static bool counts_as_holder(const struct octo_oracles *oracles, const struct oracle_node *node,
                              octo_index index, octo_term term, uint64_t chain)
 {

@@ -143,7 +143,9 @@ static void append_promised(struct octo_oracles *oracles, const struct oracle_st
     log_promised(oracles, step, index, "acknowledges");
     if (oracles->stopped)
         return;
-    const octo_index verified = node->verified_term == term ? node->verified : 0;
+    /* What is committed needs nobody's word: after a start that is what the snapshot holds. */
+    const octo_index verified =
+        octo_max_u64(node->verified_term == term ? node->verified : 0, step->view.commit);
     if (index > verified) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u acknowledges index %" PRIu64 " in term %" PRIu64

@@ -117,9 +117,6 @@ void simdisk_directory_apply(struct octo_simdisk *disk, const struct simdisk_cha
     const uint32_t holder = simdisk_find_durable(disk, change->name);
     if (holder == change->file)
         return;
-    /* The one in the way has come back to this name: the change is overtaken. */
-    if (holder != SIMDISK_FILE_NONE && disk->names[holder] == change->name)
-        return;
     uint32_t moved = durable_name(disk, change->name, change->file, host);
     /* Whoever is in the way was renamed, or else unlinked or replaced. A rename is atomic: if it
      * has made way here, its new name has arrived. That ends, for each step gives one more file the

@@ -335,29 +335,20 @@ static void slot_load(const struct simdisk_pool *pool, uint8_t *to, uint32_t slo
         simdisk_slot_copy(to, simdisk_slot(pool, slot));
 }
 
-static bool damage_sector(struct octo_simdisk *disk, uint32_t index, uint32_t number,
-                          enum octo_disk_damage damage, uint64_t bits)
+/* Fills `to` with what damage makes of a sector that holds what is in slot present. */
+static void damage_make(const struct octo_simdisk *disk, uint32_t index, uint32_t number,
+                        uint32_t present, enum octo_disk_damage damage, uint64_t bits, uint8_t *to)
 {
-    struct simdisk_file *file = &disk->files[index];
-    struct simdisk_sector *sector = simdisk_tree_find(&disk->pool, file, number);
-    if (sector == NULL || sector->durable == SIMDISK_SLOT_NONE ||
-        (sector->flags & ~SIMDISK_LIE) != 0 || !simdisk_lie_room(disk, 1, 1))
-        return false;
-    const struct simdisk_lie *lie = simdisk_lie_find(disk, index, number, sector);
-    const uint32_t present = lie != NULL && lie->told ? lie->slot : sector->durable;
+    const uint64_t size = disk->files[index].durable_size;
     const uint64_t start = (uint64_t)number * SIMDISK_SLOT_BYTES;
-    const uint64_t used = octo_min_u64(file->durable_size - start, SIMDISK_SLOT_BYTES);
-    const uint64_t draw = octo_mix(bits + number);
-    const uint64_t bit = draw % (used * 8);
-    const uint32_t slot = simdisk_pool_take(&disk->pool);
-    uint8_t *to = simdisk_slot(&disk->pool, slot);
+    const uint64_t bit = bits % (octo_min_u64(size - start, SIMDISK_SLOT_BYTES) * 8);
     switch (damage) {
     case OCTO_DAMAGE_FLIP:
         slot_load(&disk->pool, to, present);
         to[bit / 8] ^= (uint8_t)(1u << bit % 8);
         break;
     case OCTO_DAMAGE_GARBAGE:
-        simdisk_garbage(to, draw);
+        simdisk_garbage(to, bits);
         break;
     case OCTO_DAMAGE_ZERO:
         simdisk_slot_clear(to);
@@ -366,7 +357,23 @@ static bool damage_sector(struct octo_simdisk *disk, uint32_t index, uint32_t nu
         slot_load(&disk->pool, to, former_slot(disk, index, number));
         break;
     }
-    simdisk_cut(to, number, file->durable_size);
+    simdisk_cut(to, number, size);
+}
+
+static bool damage_sector(struct octo_simdisk *disk, uint32_t index, uint32_t number,
+                          enum octo_disk_damage damage, uint64_t bits)
+{
+    struct simdisk_sector *sector = simdisk_tree_find(&disk->pool, &disk->files[index], number);
+    if (sector == NULL || sector->durable == SIMDISK_SLOT_NONE ||
+        (sector->flags & ~SIMDISK_LIE) != 0)
+        return false;
+    const struct simdisk_lie *lie = simdisk_lie_find(disk, index, number, sector);
+    if (!simdisk_lie_room(disk, lie == NULL ? 1 : 0, 1))
+        return false;
+    const uint32_t present = lie != NULL && lie->told ? lie->slot : sector->durable;
+    const uint32_t slot = simdisk_pool_take(&disk->pool);
+    damage_make(disk, index, number, present, damage, octo_mix(bits + number),
+                simdisk_slot(&disk->pool, slot));
     if (slots_equal(&disk->pool, slot, present)) {
         simdisk_pool_give(&disk->pool, slot);
         return false;

@@ -55,15 +55,27 @@ enum {
     FORMAT_STEPS = sizeof format_steps / sizeof format_steps[0],
 };
 
+static void identity_want(struct octo_wal *wal)
+{
+    wal->boot.stage = WAL_BOOT_READ_IDENTITY;
+    octo_wal_reader_start(&wal->readers[0], (struct octo_file){.kind = OCTO_FILE_IDENTITY}, 0,
+                          wal->boot.identity, wal->config.sector_bytes);
+}
+
+static void vote_want(struct octo_wal *wal)
+{
+    wal->boot.stage = WAL_BOOT_READ_VOTE;
+    octo_wal_reader_start(&wal->readers[0], (struct octo_file){.kind = OCTO_FILE_VOTE}, 0,
+                          wal->votes.buffer, OCTO_VOTE_SLOTS * wal->config.sector_bytes);
+}
+
 void octo_wal_boot(struct octo_wal *wal, struct octo_step *step, bool format)
 {
     (void)step;
     octo_assert(wal->stage == OCTO_WAL_IDLE);
     wal->stage = OCTO_WAL_OPENING;
-    wal->boot.stage = WAL_BOOT_READ_IDENTITY;
     wal->boot.format = format;
-    octo_wal_reader_start(&wal->readers[0], (struct octo_file){.kind = OCTO_FILE_IDENTITY}, 0,
-                          wal->boot.identity, wal->config.sector_bytes);
+    identity_want(wal);
 }
 
 /* ---- Formatting ---------------------------------------------------------------------------- */
@@ -165,25 +177,42 @@ void octo_wal_boot_completion(struct octo_wal *wal, struct octo_step *step,
 
 /* ---- The way to READY ---------------------------------------------------------------------- */
 
-static void identity_read(struct octo_wal *wal)
+/* What looks damaged is read a second time: the read may have gone astray. */
+static bool read_again(struct octo_wal *wal, struct octo_step *step, bool damaged)
+{
+    const bool again = damaged && !wal->boot.again && wal->readers[0].have > 0;
+
+    if (wal->boot.again && !damaged)
+        octo_step_mark(step, OCTO_MARK_DAMAGE_REREAD);
+    wal->boot.again = again;
+    return again;
+}
+
+static void identity_read(struct octo_wal *wal, struct octo_step *step)
 {
     const enum octo_err err =
         octo_identity_check(wal->boot.identity, wal->readers[0].have, &wal->config);
 
+    if (read_again(wal, step, err != OCTO_ERR_OK)) {
+        identity_want(wal);
+        return;
+    }
     if (err != OCTO_ERR_OK && err != OCTO_ERR_UNFORMATTED) {
         octo_wal_fail(wal, err);
         return;
     }
     wal->boot.identified = err == OCTO_ERR_OK;
-    wal->boot.stage = WAL_BOOT_READ_VOTE;
-    octo_wal_reader_start(&wal->readers[0], (struct octo_file){.kind = OCTO_FILE_VOTE}, 0,
-                          wal->votes.buffer, OCTO_VOTE_SLOTS * wal->config.sector_bytes);
+    vote_want(wal);
 }
 
 static void vote_read(struct octo_wal *wal, struct octo_step *step)
 {
     const enum octo_err err = octo_wal_votes_read(wal, step, wal->readers[0].have);
 
+    if (read_again(wal, step, wal->votes.damaged)) {
+        vote_want(wal);
+        return;
+    }
     wal->boot.in_use = octo_wal_votes_newest(wal) >= GENERATION_IN_USE;
     if (!wal->boot.identified) {
         if (!wal->boot.format || wal->boot.in_use)
@@ -234,6 +263,8 @@ static void ready(struct octo_wal *wal)
     octo_assert(wal->flush.durable == wal->log.last);
     wal->boot.stage = WAL_BOOT_DONE;
     wal->stage = OCTO_WAL_READY;
+    wal->snapshot = wal->scan.snapshot.index;
+    (void)octo_wal_reclaim(wal); /* a crash may have come before it */
 }
 
 /* One of the first two files could not be read at all. */
@@ -250,7 +281,7 @@ void octo_wal_boot_advance(struct octo_wal *wal, struct octo_step *step)
     const bool reading = wal->readers[WAL_MAIN].active || wal->readers[WAL_RECOVERY].active;
 
     if (boot->stage == WAL_BOOT_READ_IDENTITY && !reading && !gave_up(wal))
-        identity_read(wal);
+        identity_read(wal, step);
     else if (boot->stage == WAL_BOOT_READ_VOTE && !reading && !gave_up(wal))
         vote_read(wal, step);
     else if (boot->stage == WAL_BOOT_LIST && !reading)

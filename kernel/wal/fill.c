@@ -108,10 +108,10 @@ static void put_heads(struct octo_wal *wal, struct wal_batch *batch)
         flush->base_due = false;
     }
     if (marker_due(flush)) {
-        /* What the newest marker at boot said is the floor, not a place that this log has reached. */
+        /* What the marker at boot said is lost: this log has not reached it. */
+        const bool lost = wal->scan.lost && flush->due.sequence <= wal->scan.marker.sequence;
         const bool below =
-            wal->floor.index != 0 && (flush->due.sequence <= wal->scan.marker.sequence ||
-                                      octo_wal_ahead(&wal->floor, &flush->due.at));
+            wal->floor.index != 0 && (lost || octo_wal_ahead(&wal->floor, &flush->due.at));
         batch->has_marker = true;
         batch->marker = flush->due.sequence;
         batch->floor = below ? wal->floor : none;

@@ -156,7 +156,11 @@ static void batch_done(struct octo_wal *wal, struct octo_step *step, const struc
     if (batch->has_marker) {
         octo_assert(batch->marker >= flush->marked);
         flush->marked = batch->marker;
-        flush->marked_in = (uint32_t)(batch->place >> 32);
+        if (flush->marked_in != (uint32_t)(batch->place >> 32)) {
+            flush->marked_in = (uint32_t)(batch->place >> 32);
+            if (wal->stage == OCTO_WAL_READY) /* segments may have waited for it */
+                (void)octo_wal_reclaim(wal);
+        }
         if (wal->floor.index != 0 && batch->floor.index == 0) { /* and it says so for good */
             octo_step_mark(step, OCTO_MARK_RECOVERED);
             octo_step_trace(step, OCTO_TRACE_RECOVERED, wal->log.last,

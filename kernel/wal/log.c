@@ -137,6 +137,7 @@ void octo_log_reset(struct octo_log *log, const struct octo_position *base)
 {
     log->base = *base;
     log->last = base->index;
+    log->bytes_end = 0; /* from there on everything fits that did before, nothing being wasted */
 }
 
 octo_term octo_log_term(const struct octo_log *log, octo_index index)

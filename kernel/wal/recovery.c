@@ -30,6 +30,7 @@ void octo_wal_recovery_start(struct octo_wal *wal)
     scan->marker_topics = 0;
     scan->used = false;
     scan->torn = false;
+    scan->lost = false;
     scan->rescan = false;
 }
 
@@ -57,8 +58,11 @@ static void entry_found(struct octo_wal *wal, const struct octo_record *record)
     struct wal_scan *scan = &wal->scan;
     struct octo_log *log = &wal->log;
 
-    if (record->sequence <= scan->accepted)
+    if (record->sequence <= scan->accepted) {
+        if (record->sequence == scan->accepted) /* the window is read again */
+            scan->torn = false;
         return;
+    }
     if (record->index <= log->base.index) {
         log_empty(wal, record->sequence);
         return;
@@ -93,16 +97,28 @@ static void base_found(struct octo_wal *wal, const struct octo_record *record)
     log_empty(wal, record->sequence);
 }
 
+static bool same_place(const struct octo_position *a, const struct octo_position *b)
+{
+    return a->index == b->index && a->term == b->term;
+}
+
 static void marker_found(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
 {
     struct wal_scan *scan = &wal->scan;
 
+    struct octo_position floor = {.index = record->client_sequence, .term = record->client};
+
     if (scan->marked && record->sequence < scan->marker.sequence)
         return;
+    /* A marker has no room for the floor's chain; the one that stood there once has it. */
+    if (same_place(&floor, &scan->marker.at))
+        floor.chain = scan->marker.at.chain;
+    else if (same_place(&floor, &scan->floor))
+        floor.chain = scan->floor.chain;
     scan->marked = true;
     scan->marker.sequence = record->sequence;
     scan->marker.at = (struct octo_position){record->index, record->term, record->chain};
-    scan->floor = (struct octo_position){.index = record->client_sequence, .term = record->client};
+    scan->floor = floor;
     scan->marker_topics = topics;
 }
 
@@ -182,9 +198,11 @@ static void floor_find(struct octo_wal *wal, octo_index tail)
         if (octo_wal_ahead(&scan->marker.at, &floor))
             floor = scan->marker.at;
         octo_log_reset(&wal->log, &scan->snapshot);
-    } else if (scan->marked && !replaced && !marked_is_there(wal, tail) &&
-               octo_wal_ahead(&scan->marker.at, &floor)) {
-        floor = scan->marker.at;
+        scan->lost = true;
+    } else if (scan->marked && !replaced && !marked_is_there(wal, tail)) {
+        if (octo_wal_ahead(&scan->marker.at, &floor))
+            floor = scan->marker.at;
+        scan->lost = true;
     }
     /* Without markers between records and acknowledgement a torn tail may have been acknowledged.
      */

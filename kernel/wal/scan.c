@@ -95,6 +95,16 @@ static void topic_end(struct wal_scan *scan, struct wal_reader *reader, uint32_t
     reader->have = reader->want;
 }
 
+/* Where a topic ends that cannot be read: with its twin. */
+static void unreadable_end(struct octo_wal *wal, uint32_t topic)
+{
+    struct wal_scan *scan = &wal->scan;
+
+    if (scan->ends[topic] == OCTO_NEVER &&
+        scan->ends[topic ^ 1u] <= scan->base + wal->config.read_bytes)
+        scan->ends[topic] = scan->ends[topic ^ 1u];
+}
+
 /* What the readers brought, made good to look at. */
 static void window_take(struct octo_wal *wal)
 {
@@ -120,6 +130,8 @@ static void window_take(struct octo_wal *wal)
     }
     if (unreadable == WAL_BOTH)
         octo_wal_fail(wal, OCTO_ERR_IO);
+    else if (unreadable != 0)
+        unreadable_end(wal, unreadable == 1u << WAL_MAIN ? WAL_MAIN : WAL_RECOVERY);
 }
 
 /* ---- Records --------------------------------------------------------------------------------- */

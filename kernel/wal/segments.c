@@ -14,31 +14,36 @@
 #include "kernel/wal/wal_state.h"
 
 #define OLD_KEPT             2u  /* old files that wait to be recycled; more are removed */
+#define AGAIN_WITHOUT_FROM   2u  /* the step of again_steps to begin with if nothing was recycled */
 #define NO_SPACE_RETRY_TIMES 10u /* of disk_retry_ns, until space is asked for again */
 
 struct prepare_step {
     enum octo_disk_kind operation;
     uint32_t topic;
+    bool from; /* the file under its old name */
 };
 
-#define OF_BOTH(operation)        \
-    {(operation), WAL_MAIN},      \
-    {                             \
-        (operation), WAL_RECOVERY \
+#define OF_BOTH_AT(operation, from)       \
+    {(operation), WAL_MAIN, (from)},      \
+    {                                     \
+        (operation), WAL_RECOVERY, (from) \
     }
+#define OF_BOTH(operation) OF_BOTH_AT(operation, false)
 #define MADE_DURABLE                                                                      \
-    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_DIR_SYNC, WAL_MAIN}, \
+    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_DIR_SYNC, 0, false}, \
     {                                                                                     \
-        OCTO_DISK_NONE, 0                                                                 \
+        OCTO_DISK_NONE, 0, false                                                          \
     }
 
 static const struct prepare_step fresh_steps[] = {OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
 static const struct prepare_step recycle_steps[] = {OF_BOTH(OCTO_DISK_RENAME), MADE_DURABLE};
 static const struct prepare_step again_steps[] = {
-    OF_BOTH(OCTO_DISK_CREATE), OF_BOTH(OCTO_DISK_UNLINK), OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
-static const struct prepare_step remove_steps[] = {OF_BOTH(OCTO_DISK_UNLINK), {OCTO_DISK_NONE, 0}};
+    OF_BOTH_AT(OCTO_DISK_UNLINK, true), OF_BOTH(OCTO_DISK_CREATE), OF_BOTH(OCTO_DISK_UNLINK),
+    OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
+static const struct prepare_step remove_steps[] = {OF_BOTH(OCTO_DISK_UNLINK),
+                                                   {OCTO_DISK_NONE, 0, false}};
 static const struct prepare_step extend_steps[] = {
-    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_NONE, 0}};
+    OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_NONE, 0, false}};
 
 static const struct prepare_step *step_now(const struct wal_prepare *prepare)
 {
@@ -68,7 +73,7 @@ static void listed_add(struct octo_wal *wal, uint32_t number, uint32_t topics)
 
     if (number == 0)
         return; /* not one of ours */
-    if (segments->count == wal->config.segments_max) {
+    if (segments->count == wal_files_max(&wal->config)) {
         octo_wal_fail(wal, OCTO_ERR_FULL);
         return;
     }
@@ -111,7 +116,7 @@ static void old_add(struct octo_wal *wal, uint32_t number)
     struct wal_segments *segments = &wal->segments;
 
     /* One that there is no room to remember is found, and removed, at the next boot. */
-    if (segments->old_count < wal->config.segments_max)
+    if (segments->old_count < wal_files_max(&wal->config))
         segments->old[segments->old_count++] = number;
 }
 
@@ -150,7 +155,8 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
     struct wal_segments *segments = &wal->segments;
     const uint32_t wanted = reserve ? 2 : 1;
 
-    if (spares(segments) < wanted || segments->items[segments->live].bytes < bytes) {
+    if ((reserve && segments->live >= wal->config.segments_max) || spares(segments) < wanted ||
+        segments->items[segments->live].bytes < bytes) {
         segments->need_bytes = (uint32_t)octo_max_u64(segments->need_bytes, bytes);
         return false;
     }
@@ -166,16 +172,24 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
     return true;
 }
 
-uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
+uint32_t octo_wal_segments_covered(const struct octo_wal *wal, octo_sequence sequence)
 {
-    struct wal_segments *segments = &wal->segments;
+    const struct wal_segments *segments = &wal->segments;
     uint32_t count = 0;
 
     while (count + 1 < segments->live && segments->items[count].sequence <= sequence &&
-           segments->items[count].number < wal->flush.marked_in) {
-        old_add(wal, segments->items[count].number);
+           segments->items[count].number < wal->flush.marked_in)
         count++;
-    }
+    return count;
+}
+
+uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
+{
+    struct wal_segments *segments = &wal->segments;
+    const uint32_t count = octo_wal_segments_covered(wal, sequence);
+
+    for (uint32_t i = 0; i < count; i++)
+        old_add(wal, segments->items[i].number);
     segments->live -= count;
     segments->count -= count;
     if (count > 0)
@@ -187,11 +201,12 @@ uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence)
 uint64_t octo_wal_segments_room(const struct octo_wal *wal)
 {
     const struct wal_segments *segments = &wal->segments;
+    const uint32_t end = (uint32_t)octo_min_u64(segments->count, wal->config.segments_max);
     uint64_t room = 0;
 
     if (segments->live > 0)
         room = segments->items[segments->live - 1].bytes - wal->flush.append_offset;
-    for (uint32_t i = segments->live + 1; i < segments->count; i++) /* the last one is in reserve */
+    for (uint32_t i = segments->live + 1; i < end; i++) /* the last one is in reserve */
         room += segments->items[i].bytes;
     return room;
 }
@@ -206,7 +221,14 @@ static void prepare_begin(struct wal_segments *segments, enum wal_prepare_mode m
     prepare->mode = (uint8_t)mode;
     prepare->step = 0;
     prepare->number = number;
+    prepare->from = 0;
     prepare->bytes = bytes;
+}
+
+static void prepare_again(struct wal_prepare *prepare)
+{
+    prepare->mode = WAL_PREPARE_AGAIN;
+    prepare->step = prepare->from != 0 ? 0 : AGAIN_WITHOUT_FROM;
 }
 
 /* Decides what is to be done next, if anything. */
@@ -218,12 +240,14 @@ static void prepare_choose(struct octo_wal *wal, struct octo_step *step)
 
     if (spares(segments) > 0 && segments->items[segments->live].bytes < segments->need_bytes) {
         prepare_begin(segments, WAL_PREPARE_EXTEND, segments->items[segments->live].number, bytes);
-    } else if (spares(segments) < WAL_SPARES && segments->count < wal->config.segments_max) {
+    } else if (spares(segments) < WAL_SPARES &&
+               segments->count < wal->config.segments_max + WAL_SPARES) {
         const uint32_t number = segments->next_number++;
         if (segments->old_count > 0) {
-            segments->prepare.from = old_take(segments);
+            const uint32_t from = old_take(segments);
             octo_step_mark(step, OCTO_MARK_SEGMENT_RECYCLED);
             prepare_begin(segments, WAL_PREPARE_RECYCLE, number, bytes);
+            segments->prepare.from = from;
         } else {
             prepare_begin(segments, WAL_PREPARE_FRESH, number, bytes);
         }
@@ -241,10 +265,10 @@ static struct octo_disk_op prepare_op(const struct wal_prepare *prepare)
     if (present->operation == OCTO_DISK_DIR_SYNC)
         return op;
     op.file = wal_topic_file(present->topic, prepare->number);
-    if (present->operation == OCTO_DISK_RENAME) {
+    if (present->operation == OCTO_DISK_RENAME)
         op.target = op.file;
+    if (present->operation == OCTO_DISK_RENAME || present->from)
         op.file.number = prepare->from;
-    }
     if (present->operation == OCTO_DISK_ALLOCATE)
         op.length = prepare->bytes;
     return op;
@@ -281,7 +305,7 @@ static void prepare_done(struct octo_wal *wal, struct octo_step *step)
         octo_assert(segments->items[segments->live].number == prepare->number);
         segments->items[segments->live].bytes = prepare->bytes;
     } else {
-        octo_assert(segments->count < wal->config.segments_max);
+        octo_assert(segments->count < wal_files_max(&wal->config));
         segments->items[segments->count++] =
             (struct wal_segment){.number = prepare->number, .bytes = prepare->bytes};
     }
@@ -313,12 +337,9 @@ static void prepare_failed(struct octo_wal *wal, struct octo_step *step, enum oc
     const enum wal_prepare_mode mode = (enum wal_prepare_mode)prepare->mode;
     octo_time_ns pause = wal->config.disk_retry_ns;
 
-    prepare->step = 0;
-    prepare->mode = WAL_PREPARE_AGAIN;
+    prepare_again(prepare); /* a file to be recycled may still stand under its old name: it goes */
     if (mode == WAL_PREPARE_EXTEND)
         extend_give_up(wal);
-    if (mode == WAL_PREPARE_RECYCLE) /* it may still stand there under its old name */
-        old_add(wal, prepare->from);
     if (mode == WAL_PREPARE_REMOVE) {
         old_add(wal, prepare->number);
         prepare->mode = WAL_PREPARE_NONE;

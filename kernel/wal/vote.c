@@ -119,6 +119,7 @@ static enum octo_err pair_read(struct wal_votes *votes, struct octo_step *step, 
             votes->vote = found[copy].vote;
         }
     }
+    votes->damaged = votes->damaged || !valid[0] || !valid[1];
     if (!valid[0] && !valid[1])
         return OCTO_ERR_VOTE_UNKNOWN;
 
@@ -139,6 +140,7 @@ enum octo_err octo_wal_votes_read(struct octo_wal *wal, struct octo_step *step, 
     enum octo_err err = OCTO_ERR_OK;
 
     votes->next_generation = 0;
+    votes->damaged = false;
     for (uint32_t pair = 0; pair < 2; pair++) {
         struct wal_ballot found[2] = {{0}, {0}};
         bool valid[2];

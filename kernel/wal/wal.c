@@ -16,13 +16,13 @@ static size_t lacking_bytes(const struct octo_config *config)
 size_t octo_wal_bytes(const struct octo_config *config)
 {
     return rounded(sizeof(struct octo_wal)) + octo_log_bytes(config) +
-           rounded(config->sector_bytes) +                              /* identity */
-           rounded(OCTO_VOTE_SLOTS * config->sector_bytes) +            /* vote */
-           config->batches_max * rounded(config->flush_bytes_max) +     /* batches */
-           rounded(config->segments_max * sizeof(struct wal_segment)) + /* segments */
-           rounded(config->segments_max * sizeof(uint32_t)) +           /* old ones */
-           rounded(lacking_bytes(config)) +                             /* scan */
-           WAL_TOPICS * rounded(config->read_bytes);                    /* likewise */
+           rounded(config->sector_bytes) +                               /* identity */
+           rounded(OCTO_VOTE_SLOTS * config->sector_bytes) +             /* vote */
+           config->batches_max * rounded(config->flush_bytes_max) +      /* batches */
+           rounded(wal_files_max(config) * sizeof(struct wal_segment)) + /* segments */
+           rounded(wal_files_max(config) * sizeof(uint32_t)) +           /* old ones */
+           rounded(lacking_bytes(config)) +                              /* scan */
+           WAL_TOPICS * rounded(config->read_bytes);                     /* likewise */
 }
 
 static uint8_t *buffer_take(struct octo_arena *arena, size_t bytes)
@@ -47,8 +47,8 @@ struct octo_wal *octo_wal_init(const struct octo_config *config, struct octo_are
     for (uint32_t i = 0; i < config->batches_max; i++)
         wal->flush.batches[i].buffer = buffer_take(arena, config->flush_bytes_max);
     wal->segments.items =
-        (void *)buffer_take(arena, config->segments_max * sizeof(struct wal_segment));
-    wal->segments.old = (void *)buffer_take(arena, config->segments_max * sizeof(uint32_t));
+        (void *)buffer_take(arena, wal_files_max(config) * sizeof(struct wal_segment));
+    wal->segments.old = (void *)buffer_take(arena, wal_files_max(config) * sizeof(uint32_t));
     wal->scan.lacking = buffer_take(arena, lacking_bytes(config));
     for (uint32_t topic = 0; topic < WAL_TOPICS; topic++)
         wal->scan.buffers[topic] = buffer_take(arena, config->read_bytes);
@@ -162,7 +162,7 @@ enum octo_err octo_wal_append(struct octo_wal *wal, const struct octo_entry *ent
 
 bool octo_wal_space(const struct octo_wal *wal, uint32_t size)
 {
-    if (!wal->segments.no_space && wal->segments.count < wal->config.segments_max)
+    if (!wal->segments.no_space && wal->segments.live + WAL_SPARES < wal->config.segments_max)
         return true;
     uint64_t bytes = octo_record_bytes(size);
     struct octo_entry entry;
@@ -171,9 +171,21 @@ bool octo_wal_space(const struct octo_wal *wal, uint32_t size)
     return bytes + wal->config.sector_bytes <= octo_wal_segments_room(wal);
 }
 
-bool octo_wal_pressed(const struct octo_wal *wal)
+/* What the segments are needed for begins with the first live entry above the snapshot. */
+static octo_sequence covered_by(const struct octo_wal *wal, octo_index snapshot)
 {
-    return wal->segments.no_space || 2 * wal->segments.count > wal->config.segments_max;
+    const struct octo_log *log = &wal->log;
+
+    if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
+        return octo_log_sequence(log, snapshot + 1) - 1;
+    return wal->flush.submitted;
+}
+
+bool octo_wal_pressed(const struct octo_wal *wal, octo_index index)
+{
+    if (!wal->segments.no_space && 2 * wal->segments.live <= wal->config.segments_max)
+        return false;
+    return octo_wal_segments_covered(wal, covered_by(wal, index)) > 0;
 }
 
 const struct octo_log *octo_wal_log(const struct octo_wal *wal)
@@ -188,16 +200,14 @@ octo_index octo_wal_durable(const struct octo_wal *wal)
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
-/* Segments are needed from the one on that holds the first live entry above the snapshot. */
-static void reclaim(struct octo_wal *wal, struct octo_step *step, octo_index snapshot)
+uint32_t octo_wal_reclaim(struct octo_wal *wal)
 {
-    const struct octo_log *log = &wal->log;
-    octo_sequence needed = wal->flush.submitted + 1;
+    return octo_wal_segments_reclaim(wal, covered_by(wal, wal->snapshot));
+}
 
-    if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
-        needed = octo_log_sequence(log, snapshot + 1);
-    const uint32_t count = octo_wal_segments_reclaim(wal, needed - 1);
-    octo_step_trace(step, OCTO_TRACE_COMPACT, log->base.index, log->base.term, count, 0);
+static void compact_trace(const struct octo_wal *wal, struct octo_step *step, uint32_t segments)
+{
+    octo_step_trace(step, OCTO_TRACE_COMPACT, wal->log.base.index, wal->log.base.term, segments, 0);
 }
 
 void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index snapshot,
@@ -209,7 +219,8 @@ void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index s
     /* What is not durable yet is still to be written from memory. */
     octo_log_compact(&wal->log,
                      octo_max_u64(octo_min_u64(keep, wal->flush.durable), wal->log.base.index));
-    reclaim(wal, step, snapshot);
+    wal->snapshot = snapshot;
+    compact_trace(wal, step, octo_wal_reclaim(wal));
 }
 
 void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
@@ -232,7 +243,8 @@ void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
     flush->base_due = true;
     flush->base_sequence = 0;
     flush->base_at = *snapshot;
-    reclaim(wal, step, snapshot->index);
+    wal->snapshot = snapshot->index;
+    compact_trace(wal, step, octo_wal_reclaim(wal));
     octo_wal_flush_check(wal);
 }
 

@@ -66,8 +66,9 @@ enum octo_err octo_wal_append(struct octo_wal *wal, const struct octo_entry *ent
  * none a leader takes no new commands; what is in memory already waits until space returns. */
 bool octo_wal_space(const struct octo_wal *wal, uint32_t size);
 
-/* octo_wal_pressed: space for the log runs out; a snapshot would give some back. */
-bool octo_wal_pressed(const struct octo_wal *wal);
+/* octo_wal_pressed: space for the log runs out, and a snapshot up to index (which the log has)
+ * would give some back. */
+bool octo_wal_pressed(const struct octo_wal *wal, octo_index index);
 
 /* octo_wal_durable is the last index of the log that this node may acknowledge: itself and all
  * before it are durable in both topics and covered by a durable marker, or lie in the snapshot.

@@ -85,10 +85,11 @@ struct wal_prepare {
 };
 
 struct wal_segments {
-    struct wal_segment *items; /* segments_max: live ones, rising; the last of them is written to */
+    struct wal_segment
+        *items; /* wal_files_max: live ones, rising; the last of them is written to */
     uint32_t live;
     uint32_t count; /* live ones, then the spares */
-    uint32_t *old;  /* segments_max: numbers of files that nothing needs any more */
+    uint32_t *old;  /* wal_files_max: numbers of files that nothing needs any more */
     uint32_t old_count;
     uint32_t next_number;
     uint32_t need_bytes; /* a batch waits for a segment that is this long; 0: none does */
@@ -141,6 +142,7 @@ struct wal_scan {
     uint64_t used_end;           /* where its last record ends */
     bool used;                   /* any record was found */
     bool unfounded;              /* the log went on from a snapshot that is not there */
+    bool lost;                   /* what the marker covers is not all there */
     bool torn;                   /* damage after the last accepted record */
     bool rescan;                 /* a cut contradicts what was accepted: start again */
     struct wal_cut cuts[WAL_CUTS_MAX];
@@ -219,6 +221,7 @@ struct wal_votes {
     bool enabled;               /* after formatting or reading; nothing is written before */
     bool saved;                 /* newest_saved is meaningful */
     bool syncing;               /* the present stage's WRITE is done */
+    bool damaged;               /* some copy could not be read */
     uint8_t stage;              /* enum wal_vote_stage */
     bool good[OCTO_VOTE_SLOTS]; /* known to be durable and valid: vote.c's argument */
     octo_term term;
@@ -252,6 +255,7 @@ struct wal_boot {
     bool format;           /* asked for by the host */
     bool identified;       /* the directory carries this node's identity */
     bool in_use;           /* a node was ready with it once: there must be a marker */
+    bool again;            /* a file that looked damaged is being read a second time */
     uint32_t format_first; /* where the steps of formatting begin, and begin again */
     uint32_t format_step;
     uint64_t op;
@@ -265,6 +269,7 @@ struct octo_wal {
     enum octo_err reason;
     struct octo_log log;
     struct octo_position floor; /* index 0: none */
+    octo_index snapshot;        /* of the newest durable one */
     octo_index unproven;        /* entries from here on came from a peer and may be others than the
                                    lost ones; 0: none */
     struct wal_boot boot;
@@ -280,6 +285,10 @@ struct octo_wal {
 /* octo_wal_refused traces a failed operation. */
 void octo_wal_refused(struct octo_step *step, enum octo_err err, enum octo_disk_kind operation,
                       enum octo_file_kind file);
+
+/* octo_wal_reclaim gives up the segments that a durable snapshot makes superfluous; returns how
+ * many. */
+uint32_t octo_wal_reclaim(struct octo_wal *wal);
 
 /* octo_wal_result is the result of a WRITE of length bytes, a short one being OCTO_ERR_IO. */
 enum octo_err octo_wal_result(const struct octo_event *event, uint32_t length);
@@ -318,6 +327,13 @@ void octo_wal_reader_completion(struct octo_step *step, struct wal_reader *reade
 
 /* ---- segments.c ---------------------------------------------------------------------------- */
 
+/* Numbers that a boot may find. Beside the segments there are old files, which wait for their
+ * removal, and crashes that leave one segment under two numbers, in one topic each. */
+static inline uint32_t wal_files_max(const struct octo_config *config)
+{
+    return 2 * config->segments_max + 16;
+}
+
 static inline struct wal_segment *wal_segment_current(struct octo_wal *wal)
 {
     return &wal->segments.items[wal->segments.live - 1];
@@ -340,6 +356,9 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
 /* octo_wal_segments_reclaim gives up the segments at the front that hold no record above sequence,
  * and lie before the marker that counts; returns how many. */
 uint32_t octo_wal_segments_reclaim(struct octo_wal *wal, octo_sequence sequence);
+
+/* octo_wal_segments_covered: how many that would be. */
+uint32_t octo_wal_segments_covered(const struct octo_wal *wal, octo_sequence sequence);
 
 void octo_wal_segments_drive(struct octo_wal *wal, struct octo_step *step);
 void octo_wal_segments_completion(struct octo_wal *wal, struct octo_step *step,

@@ -246,7 +246,7 @@ static uint32_t inode_new(void)
 static void change_apply(uint32_t name, uint32_t number)
 {
     const uint32_t holder = m->durable_names[name];
-    if (holder == number || (holder != NOBODY && m->names[name] == holder))
+    if (holder == number)
         return;
     for (uint32_t i = 0; i < NAMES; i++) {
         if (number != NOBODY && m->durable_names[i] == number)

@@ -102,7 +102,8 @@ Test(simdisk_lies, each_content_of_a_sector_goes_its_own_way)
     rig->answers[OCTO_CHANCE_LOST_WRITE] = 1;
     rig_write(rig, 0, SECTOR, 'e');
     rig_complete(rig, sync);
-    cr_assert_eq(rig_lies(rig), 0, "'d' ended it");
+    cr_assert_eq(rig_stats(rig)->lies_ended, 1, "'d' ended it");
+    cr_assert_eq(rig_lies(rig), 1, "and 'e' will tell another");
     rig_sync(rig);
     rig_power_loss(rig);
     cr_assert_eq(rig_byte(rig, 0), 'd');
@@ -180,6 +181,19 @@ Test(simdisk_lies, a_misdirected_write_goes_further_on)
     octo_simdisk_heal(rig->disk);
     cr_assert_eq(rig_byte(rig, 0), 'b');
     cr_assert_eq(rig_byte(rig, 2 * SECTOR), 'a');
+    rig_free(rig);
+}
+
+Test(simdisk_lies, a_misdirected_write_ends_where_the_file_does)
+{
+    struct rig *rig = rig_with_content(1);
+    rig_write(rig, SECTOR, 10, 'a');
+    rig_sync(rig);
+    rig_lie(rig, OCTO_CHANCE_MISDIRECTED_WRITE, 1);
+    rig_power_loss(rig);
+    rig_write(rig, 2 * SECTOR, 1, 'c');
+    cr_assert_eq(rig_byte(rig, SECTOR + 9), 'b');
+    cr_assert_eq(rig_byte(rig, SECTOR + 10), 0);
     rig_free(rig);
 }
 
