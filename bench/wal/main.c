@@ -240,7 +240,6 @@ static bool append_open(struct bench *bench, struct append_bench *append)
     uint64_t unused;
 
     host_config(&config, report->segment_bytes);
-    report->sector_bytes = config.sector_bytes;
     path_in(bench, "log", path);
     if (!host_open(&bench->host, &config, path, &unused))
         return false;
@@ -293,6 +292,7 @@ static bool measure(struct bench *bench)
     (void)getloadavg(load, 1);
     report->load_before = load[0];
     report->cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    report->sector_bytes = SECTOR_BYTES;
     if (part_is(bench, "appends") && (!appends_make(bench) || !appends_measure(bench)))
         return false;
     path_in(bench, "long", path);

@@ -6,10 +6,16 @@
 #define ENTRY_BYTES 1024u
 #define BATCH       2048u
 
+/* Windows that stay in a cache between being read, compared and taken. */
+#define WINDOW_BYTES MIB
+
 static void recovery_config(struct octo_config *config, const struct recovery *recovery,
                             uint32_t segment_bytes)
 {
     host_config(config, segment_bytes);
+    config->command_bytes_max = WINDOW_BYTES / 4;
+    config->flush_bytes_max = WINDOW_BYTES;
+    config->read_bytes = WINDOW_BYTES;
     config->log_entries_max = (uint32_t)(recovery->log_bytes / ENTRY_BYTES);
     config->log_bytes_max = (uint32_t)recovery->log_bytes;
     config->segments_max = (uint32_t)(recovery->log_bytes / segment_bytes) + 8;
@@ -41,6 +47,7 @@ static bool log_recover(struct recovery *recovery, const struct octo_config *con
     if (good) {
         recovery->bytes_read = host.counts.bytes_read;
         recovery->step_ns[round] = host.step_ns;
+        recovery->memory_ns[round] = host.memory_ns;
         good = octo_wal_last(host.wal) == recovery->entries ||
                bench_wal_fail("the recovered log ends at %llu, the one that was written at %llu",
                               (unsigned long long)octo_wal_last(host.wal),

@@ -30,6 +30,7 @@ void bench_wal_noise(uint8_t *bytes, size_t size);
 
 /* ---- The log and its host (host.c) --------------------------------------------------------- */
 
+#define SECTOR_BYTES 4096u
 #define HOST_EFFECTS 128u
 
 /* What the log asked of its disk, segments being prepared left out. */
@@ -52,6 +53,7 @@ struct host {
     uint32_t in_flight;
     uint32_t written_segment; /* the last one with a WRITE */
     bool keeps;               /* entries stay in memory and on the disk */
+    uint64_t memory_ns;       /* time in which the system gave the memory */
     uint64_t step_ns;         /* time spent in the kernel */
     struct host_counts counts;
 };
@@ -138,7 +140,8 @@ struct recovery {
     uint32_t rounds;
     uint64_t entries, bytes_read; /* of one recovery; both topics */
     uint64_t boot_ns[RECOVERY_ROUNDS_MAX];
-    uint64_t step_ns[RECOVERY_ROUNDS_MAX]; /* of that in the kernel; else waiting for reads */
+    uint64_t memory_ns[RECOVERY_ROUNDS_MAX]; /* before that: to get the memory */
+    uint64_t step_ns[RECOVERY_ROUNDS_MAX];   /* of that in the kernel; else waiting for reads */
 };
 
 /* recovery_run writes a log of entries of 1 KiB into directory and recovers it, from the page
