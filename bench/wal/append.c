@@ -96,10 +96,17 @@ static uint32_t batch_bytes(const struct append_bench *bench, const struct appen
                                    bench->sector_bytes);
 }
 
-static bool floor_series(const struct append_bench *bench, const struct append *append,
-                         uint32_t files, struct series *series, uint32_t round)
+/* The bytes of one write, as the log has made them so far with batches outstanding. */
+static uint32_t write_bytes(const struct append_bench *bench, const struct append *append)
 {
-    const uint32_t bytes = batch_bytes(bench, append);
+    const struct host_counts *counts = &append->steady.counts;
+
+    return (uint32_t)octo_align_up(counts->bytes_written / counts->writes, bench->sector_bytes);
+}
+
+static bool floor_series(const struct append_bench *bench, uint32_t bytes, uint32_t files,
+                         struct series *series, uint32_t round)
+{
     uint64_t rounds = 0, spent_ns = 0;
 
     if (!floor_run(bench->floor, files, bytes, bench->slice_ns,
@@ -113,11 +120,14 @@ static bool floor_series(const struct append_bench *bench, const struct append *
 bool append_round(struct append_bench *bench, struct append *append, uint32_t round)
 {
     octo_assert(round < ROUNDS_MAX);
-    return floor_series(bench, append, 2, &append->pair, round) &&
-           steady_run(bench, bench->host, append, &append->steady, round) &&
+    if (!steady_run(bench, bench->host, append, &append->steady, round))
+        return false;
+    const uint32_t bytes = write_bytes(bench, append);
+    return floor_series(bench, bytes, 2, &append->same, round) &&
+           floor_series(bench, bytes, 1, &append->single, round) &&
            alone_run(bench, bench->host, append, &append->alone, round) &&
-           alone_run(bench, bench->lazy, append, &append->lazy, round) &&
-           floor_series(bench, append, 1, &append->single, round);
+           floor_series(bench, batch_bytes(bench, append), 2, &append->pair, round) &&
+           alone_run(bench, bench->lazy, append, &append->lazy, round);
 }
 
 bool append_warm_up(struct append_bench *bench, struct host *host)

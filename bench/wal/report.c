@@ -57,6 +57,11 @@ static double entries_per_second(const struct append *append, const struct serie
     return (double)(series->batches * append->batch) * 1e9 / (double)series->spent_ns;
 }
 
+static double write_kib(const struct series *series)
+{
+    return (double)series->counts.bytes_written / (double)series->counts.writes / 1024;
+}
+
 static double amplification(const struct append *append, const struct series *series)
 {
     return (double)series->counts.bytes_written /
@@ -103,37 +108,43 @@ static const char *reached(bool good)
 static void table_steady(const struct report *report)
 {
     printf(
-        "\nappends, %u batches outstanding; MB/s: 10^6 bytes really written, both topics\n"
-        "  entry batch  entries/s     MB/s  syncs  writes  ampli-  floor MB/s  of the  of one\n"
-        "  bytes                           /batch  /batch  fication (2 files)  floor   file x 2\n",
+        "\nappends, %u batches outstanding; MB/s: 10^6 bytes really written, all files; floor: "
+        "writes of the same\n"
+        "length, each synced, to two files in parallel; percentages: medians of the rounds'\n"
+        "  entry  batch  entries/s     MB/s  syncs    KiB    ampli-     floor  of the  of one\n"
+        "  bytes                            /batch  /write  fication    MB/s   floor  file x 2\n",
         APPEND_WINDOW);
     for (uint32_t i = 0; i < report->append_count; i++) {
         const struct append *append = &report->appends[i];
         const struct series *steady = &append->steady;
-        printf("  %5u %5u %10.0f %8.2f %6.2f %7.2f %8.2f %11.2f %6.0f %% %5.0f %%\n", append->size,
+        printf("  %5u  %5u %10.0f %8.2f  %6.2f %7.1f %9.2f %9.2f %5.0f %% %6.0f %%\n", append->size,
                append->batch, entries_per_second(append, steady), rate(report, steady),
-               a_batch(steady, steady->counts.syncs), a_batch(steady, steady->counts.writes),
-               amplification(append, steady), rate(report, &append->pair),
-               100.0 * ratio(report, steady, &append->pair),
+               a_batch(steady, steady->counts.syncs), write_kib(steady),
+               amplification(append, steady), rate(report, &append->same),
+               100.0 * ratio(report, steady, &append->same),
                50.0 * ratio(report, steady, &append->single));
     }
 }
 
 static void table_alone(struct report *report)
 {
-    printf("\nacknowledgement of one batch on an idle log, ms; syncs: one after the other\n"
-           "  entry batch        marker, then ack        marker_lazy    lazy   floor\n"
-           "  bytes             p50    p99  syncs    p50    p99  syncs  /full    p50    p99\n");
+    printf("\nacknowledgement of one batch on an idle log, ms; syncs: one after the other; floor: "
+           "the batch's bytes\n"
+           "  entry  batch      marker, then ack         marker_lazy    lazy      floor     MB/s "
+           "of\n"
+           "  bytes             p50    p99  syncs     p50    p99  syncs  /full   p50    p99  the "
+           "floor\n");
     for (uint32_t i = 0; i < report->append_count; i++) {
         struct append *append = &report->appends[i];
         const double full = milliseconds(&append->alone, 50);
         const double lazy = milliseconds(&append->lazy, 50);
-        printf("  %5u %5u   %8.2f %6.2f %6.2f %6.2f %6.2f %6.2f %6.2f %6.2f %6.2f\n", append->size,
-               append->batch, full, milliseconds(&append->alone, 99),
+        printf("  %5u  %5u  %7.2f %6.2f %6.2f  %6.2f %6.2f %6.2f %6.2f %5.2f %6.2f %6.0f %%\n",
+               append->size, append->batch, full, milliseconds(&append->alone, 99),
                a_batch(&append->alone, append->alone.counts.main_syncs), lazy,
                milliseconds(&append->lazy, 99),
                a_batch(&append->lazy, append->lazy.counts.main_syncs), lazy / full,
-               milliseconds(&append->pair, 50), milliseconds(&append->pair, 99));
+               milliseconds(&append->pair, 50), milliseconds(&append->pair, 99),
+               100.0 * ratio(report, &append->alone, &append->pair));
     }
 }
 
@@ -142,9 +153,9 @@ static void targets(const struct report *report)
     printf("\ntargets\n");
     for (uint32_t i = 0; i < report->append_count; i++) {
         const struct append *append = &report->appends[i];
-        const double part = ratio(report, &append->steady, &append->pair);
+        const double part = ratio(report, &append->steady, &append->same);
         if (append->batch == TARGET_BATCH)
-            printf("  %5u B x %u: %.0f %% of the floor's MB/s, at least %.0f: %s\n", append->size,
+            printf("  %u B x %u: %.0f %% of the floor's MB/s, at least %.0f: %s\n", append->size,
                    append->batch, 100.0 * part, 100.0 * TARGET_FLOOR,
                    reached(part >= TARGET_FLOOR));
     }
@@ -209,19 +220,18 @@ static void json_append(const struct report *report, struct append *append)
     const struct series *steady = &append->steady;
 
     printf("{\"entry_bytes\":%u,\"batch\":%u,\"outstanding\":%u,\"entries_per_second\":%.0f,"
-           "\"mb_per_second\":%.3f,\"syncs_per_batch\":%.3f,\"writes_per_batch\":%.3f,"
+           "\"mb_per_second\":%.3f,\"syncs_per_batch\":%.3f,\"kib_per_write\":%.3f,"
            "\"write_amplification\":%.3f,\"floor_mb_per_second\":%.3f,\"of_floor\":%.4f,"
            "\"single_mb_per_second\":%.3f,\"of_single\":%.4f,\"alone_of_floor\":%.4f",
            append->size, append->batch, APPEND_WINDOW, entries_per_second(append, steady),
-           rate(report, steady), a_batch(steady, steady->counts.syncs),
-           a_batch(steady, steady->counts.writes), amplification(append, steady),
-           rate(report, &append->pair), ratio(report, steady, &append->pair),
-           rate(report, &append->single), ratio(report, steady, &append->single) / 2,
+           rate(report, steady), a_batch(steady, steady->counts.syncs), write_kib(steady),
+           amplification(append, steady), rate(report, &append->same),
+           ratio(report, steady, &append->same), rate(report, &append->single),
+           ratio(report, steady, &append->single) / 2,
            ratio(report, &append->alone, &append->pair));
     json_alone("alone", &append->alone);
     json_alone("lazy", &append->lazy);
     json_alone("floor", &append->pair);
-    json_alone("single", &append->single);
     printf("}");
 }
 

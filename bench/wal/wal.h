@@ -109,11 +109,12 @@ struct series {
 
 struct append {
     uint32_t size, batch;
-    struct series alone;  /* on an idle log: append, wait for the acknowledgement */
-    struct series lazy;   /* the same with marker_lazy */
     struct series steady; /* APPEND_WINDOW batches outstanding at a time */
-    struct series pair;   /* the floor */
-    struct series single; /* likewise, one file */
+    struct series same;   /* the floor with as many bytes a write as that had, on average */
+    struct series single; /* the same with one file */
+    struct series alone;  /* on an idle log: append, wait for the acknowledgement */
+    struct series lazy;   /* likewise, with marker_lazy */
+    struct series pair;   /* the floor with the bytes of one batch */
 };
 
 #define APPEND_WINDOW 4u
