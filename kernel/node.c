@@ -42,6 +42,7 @@ struct octo_node {
     uint64_t seed;
     octo_time_ns now; /* of the last event */
     uint64_t next_op; /* id of the next disk operation */
+    enum octo_directory_user directory;
     bool booted;
     uint32_t marks[OCTO_MARK_COUNT];
     struct proposal proposals[PROPOSALS];
@@ -261,7 +262,7 @@ static void snapshot_consider(struct octo_node *node, struct octo_step *step)
         return;
     const bool due = since >= node->config.snapshot_entries;
     const bool pressed = (since > log->entries_max / 16 && log_half_full(log)) ||
-                         octo_wal_pressed(node->wal, node->applied);
+                         (since > 0 && octo_wal_pressed(node->wal, node->applied));
     if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
         return;
     if (!octo_snapshots_idle(node->snapshots, step->now))
@@ -503,6 +504,7 @@ static struct octo_step step_begin(struct octo_node *node, const struct octo_eve
         .now = event->now,
         .marks = node->marks,
         .next_op = &node->next_op,
+        .directory = &node->directory,
     };
 }
 

@@ -5,12 +5,21 @@
 #include "kernel/config.h"
 #include "kernel/event.h"
 
+/* Who is changing the directory and will sync it. One at a time: a DIR_SYNC that fails takes with
+ * it the changes of everybody else, whose own DIR_SYNC may then succeed over nothing. */
+enum octo_directory_user {
+    OCTO_DIRECTORY_FREE = 0,
+    OCTO_DIRECTORY_LOG = 1,
+    OCTO_DIRECTORY_SNAPSHOTS = 2,
+};
+
 struct octo_step {
     const struct octo_config *config;
     struct octo_effects *effects;
     octo_time_ns now;
-    uint32_t *marks;   /* OCTO_MARK_COUNT counters of the node */
-    uint64_t *next_op; /* the node's counter of disk operations */
+    uint32_t *marks;                     /* OCTO_MARK_COUNT counters of the node */
+    uint64_t *next_op;                   /* the node's counter of disk operations */
+    enum octo_directory_user *directory; /* likewise; NULL: nobody else is there */
 };
 
 /* Each of these appends one effect and asserts that there is room. */
@@ -18,6 +27,26 @@ void octo_step_trace(struct octo_step *step, enum octo_trace_kind kind, uint64_t
                      uint64_t c, uint64_t d);
 /* octo_step_disk gives op its id, never used before in this incarnation (K3), and returns it. */
 uint64_t octo_step_disk(struct octo_step *step, const struct octo_disk_op *op);
+
+/* octo_step_directory_take: from its first change to its DIR_SYNC a user has the directory for
+ * itself; false if another has it. Taking it again is no harm; giving back what somebody else has
+ * neither. */
+static inline bool octo_step_directory_take(struct octo_step *step, enum octo_directory_user user)
+{
+    if (step->directory == NULL)
+        return true;
+    if (*step->directory != OCTO_DIRECTORY_FREE && *step->directory != user)
+        return false;
+    *step->directory = user;
+    return true;
+}
+
+static inline void octo_step_directory_give(struct octo_step *step, enum octo_directory_user user)
+{
+    if (step->directory != NULL && *step->directory == user)
+        *step->directory = OCTO_DIRECTORY_FREE;
+}
+
 void octo_step_halt(struct octo_step *step, enum octo_err reason);
 
 /* octo_step_bytes returns room for up to size bytes in the effects, for a message or a result that

@@ -135,10 +135,28 @@ bool oracle_vote_own(struct octo_oracles *oracles, const struct oracle_step *ste
 
 /* ---- Messages ------------------------------------------------------------------------------ */
 
+/* The term of an acknowledgement is durable, as the log that it is about is. */
+static void term_promised(struct octo_oracles *oracles, const struct oracle_step *step,
+                          octo_term term, octo_index index)
+{
+    struct oracle_node *node = step->node;
+    const struct oracle_ballot *ballot = &node->image.ballot;
+
+    oracle_image_ballot(oracles, node, step->images);
+    if (!ballot->known || ballot->term < term) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u acknowledges index %" PRIu64 " in term %" PRIu64
+                     ", but durable is term %" PRIu64 "%s",
+                     node->id, index, term, ballot->term, ballot->known ? "" : " (unreadable)");
+        return;
+    }
+    promised(oracles, node, term);
+}
+
 static void append_promised(struct octo_oracles *oracles, const struct oracle_step *step,
                             octo_term term, octo_index index)
 {
-    struct oracle_node *node = step->node;
+    const struct oracle_node *node = step->node;
 
     log_promised(oracles, step, index, "acknowledges");
     if (oracles->stopped)
@@ -153,16 +171,51 @@ static void append_promised(struct octo_oracles *oracles, const struct oracle_st
                      node->id, index, term, verified);
         return;
     }
-    const struct oracle_ballot *ballot = &node->image.ballot;
-    oracle_image_ballot(oracles, node, step->images);
-    if (!ballot->known || ballot->term < term) {
+    term_promised(oracles, step, term, index);
+}
+
+/* "I need no such snapshot": all up to its index is committed and durable here. */
+static void snapshot_promised(struct octo_oracles *oracles, const struct oracle_step *step,
+                              octo_term term, octo_index index)
+{
+    const struct oracle_node *node = step->node;
+
+    log_promised(oracles, step, index, "acknowledges a snapshot at");
+    if (oracles->stopped)
+        return;
+    if (index > node->commit) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
-                     "n%u acknowledges index %" PRIu64 " in term %" PRIu64
-                     ", but durable is term %" PRIu64 "%s",
-                     node->id, index, term, ballot->term, ballot->known ? "" : " (unreadable)");
+                     "n%u acknowledges a snapshot at index %" PRIu64 ", but has committed %" PRIu64
+                     " only",
+                     node->id, index, node->commit);
         return;
     }
-    promised(oracles, node, term);
+    term_promised(oracles, step, term, index);
+}
+
+static bool message_promises(const struct octo_effect *effect)
+{
+    const uint8_t *bytes = effect->send.bytes;
+
+    switch ((enum octo_message_type)bytes[ORACLE_MESSAGE_TYPE]) {
+    case OCTO_MESSAGE_VOTE_REQUEST:
+        return true;
+    case OCTO_MESSAGE_VOTE_RESPONSE:
+    case OCTO_MESSAGE_APPEND_RESPONSE:
+        return bytes[ORACLE_RESPONSE_GRANTED] != 0;
+    case OCTO_MESSAGE_SNAPSHOT_RESPONSE:
+        return effect->send.size > ORACLE_SNAPSHOT_INSTALLED &&
+               bytes[ORACLE_SNAPSHOT_INSTALLED] != 0;
+    case OCTO_MESSAGE_NONE:
+    case OCTO_MESSAGE_PRE_VOTE_REQUEST:
+    case OCTO_MESSAGE_PRE_VOTE_RESPONSE:
+    case OCTO_MESSAGE_APPEND_REQUEST:
+    case OCTO_MESSAGE_SNAPSHOT_REQUEST:
+    case OCTO_MESSAGE_FETCH_REQUEST:
+    case OCTO_MESSAGE_FETCH_RESPONSE:
+        break;
+    }
+    return false;
 }
 
 void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
@@ -172,7 +225,7 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
     const octo_term term = octo_get_u64(bytes + ORACLE_MESSAGE_TERM);
     const uint8_t type = bytes[ORACLE_MESSAGE_TYPE];
 
-    if (type != OCTO_MESSAGE_VOTE_REQUEST && bytes[ORACLE_RESPONSE_GRANTED] == 0)
+    if (!message_promises(effect))
         return;
     if (!step->node->ready) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
@@ -185,8 +238,10 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
         oracle_candidate_says(oracles, step, bytes);
     } else if (type == OCTO_MESSAGE_VOTE_RESPONSE) {
         vote_promised(oracles, step, term, effect->send.to);
-    } else {
+    } else if (type == OCTO_MESSAGE_APPEND_RESPONSE) {
         append_promised(oracles, step, term, octo_get_u64(bytes + ORACLE_RESPONSE_INDEX));
+    } else {
+        snapshot_promised(oracles, step, term, octo_get_u64(bytes + ORACLE_SNAPSHOT_INDEX));
     }
 }
 
@@ -195,12 +250,20 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 /* Whether the image still holds what the node acknowledged: in its log, in a snapshot (of another
  * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. */
 static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_node *node,
-                       const struct oracle_marker *marker)
+                       const struct oracle_found *found)
 {
+    const struct oracle_marker *marker = &found->marker;
+
     if (oracle_image_covers(oracles, node, node->acked))
         return true;
     if (oracle_image_holds(oracles, node, node->acked, node->acked_chain) &&
         oracle_image_marked(oracles, node, node->acked))
+        return true;
+    /* Where a disk lied, a copy is written over from its twin, and a crash may tear it: the other
+     * one is then what is left, as it was before. */
+    if (node->lied && marker->found && marker->index >= node->acked &&
+        (found->last.index > node->acked ||
+         (found->last.index == node->acked && found->last.chain == node->acked_chain)))
         return true;
     return node->impaired && marker->found && marker->floor_index != 0 &&
            oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
@@ -224,7 +287,7 @@ static bool log_kept(struct octo_oracles *oracles, const struct oracle_node *nod
 {
     char text[160] = "";
 
-    if (!acked_kept(oracles, node, &found->marker)) {
+    if (!acked_kept(oracles, node, found)) {
         image_shortfall(node, node->acked, node->acked_chain, text, sizeof text);
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u has lost index %" PRIu64 ", which it promised at event %" PRIu64 ": %s",

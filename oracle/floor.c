@@ -69,6 +69,7 @@ void octo_oracles_damaged(struct octo_oracles *oracles, octo_node_id node)
     octo_assert(node >= 1);
     octo_assert(node <= oracles->config.node_count);
     oracles->nodes[node].predicted.valid = false;
+    oracles->nodes[node].lied = true;
 }
 
 void octo_oracles_wiped(struct octo_oracles *oracles, octo_node_id id)

@@ -101,9 +101,10 @@ static void marker_found(struct scan *scan, const struct oracle_record *record, 
         .floor_index = record->floor_index,
         .place = place,
     };
-    /* What the snapshot covers was cut to it, and is not compared. */
+    /* What the snapshot covers was cut to it, and is not compared; nor is the word of a node that
+     * lost entries, which stand here still. */
     const bool comparable = record->sequence == topic->accepted && !topic->unfounded &&
-                            record->index > scan->foundation->index;
+                            record->index > scan->foundation->index && record->floor_index == 0;
     if (comparable &&
         (record->index != log->last || record->term != oracle_log_term(log, log->last) ||
          record->chain != oracle_log_chain(log, log->last)))
@@ -189,7 +190,8 @@ static uint32_t segment_next(const struct oracle_reading *reading, uint32_t numb
     return next;
 }
 
-/* Reads the records of a segment that begin in [at, end). */
+/* Reads the records of a segment that begin in [at, end), and what stands in the same batch behind
+ * the last of them: it may have been durable before, but nothing led to it. */
 static void segment_scan(struct scan *scan, uint32_t number, uint64_t at, uint64_t end)
 {
     const struct oracle_reading *reading = scan->reading;
@@ -202,8 +204,7 @@ static void segment_scan(struct scan *scan, uint32_t number, uint64_t at, uint64
                            oracle_topic_file(reading->first + i, number), reading->images);
         size = octo_max_u64(size, readers[i].size);
     }
-    end = octo_min_u64(end, size);
-    while (at < end && !scan->oracles->stopped) {
+    while (at < size && (at < end || at % sector != 0) && !scan->oracles->stopped) {
         struct oracle_record record;
         bool found = oracle_record_read(&readers[0], at, &record);
         if (!found && reading->count > 1)

@@ -74,6 +74,7 @@ struct oracle_node {
     /* Losses (floor.c). */
     bool impaired;        /* it may lose what it acknowledged */
     bool wiped;           /* its disk was taken away */
+    bool lied;            /* its disk has lied at some time: it may have only one sound copy */
     bool started;         /* it was READY once */
     octo_term floor_term; /* as it says, of this incarnation */
     octo_index floor_index;
@@ -209,6 +210,8 @@ enum {
     ORACLE_VOTE_LAST_INDEX = 40, /* VOTE_REQUEST */
     ORACLE_VOTE_LAST_TERM = 48,
     ORACLE_VOTE_BYTES = 56,
+    ORACLE_SNAPSHOT_INDEX = 40, /* SNAPSHOT_RESPONSE */
+    ORACLE_SNAPSHOT_INSTALLED = 64,
 };
 
 static inline struct oracle_committed *oracle_committed_at(const struct octo_oracles *oracles,
@@ -310,7 +313,8 @@ octo_index oracle_committed_common(const struct octo_oracles *oracles,
 
 /* ---- durable_ack.c ------------------------------------------------------------------------- */
 
-/* oracle_send judges a promise: VOTE_REQUEST, VOTE_RESPONSE or APPEND_RESPONSE. */
+/* oracle_send judges a promise: VOTE_REQUEST, VOTE_RESPONSE, APPEND_RESPONSE or
+ * SNAPSHOT_RESPONSE. */
 void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
                  const struct octo_effect *effect);
 

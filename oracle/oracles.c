@@ -136,7 +136,7 @@ static bool send_is_promise(const struct octo_effect *effect)
                              : (uint8_t)OCTO_MESSAGE_NONE;
 
     return type == OCTO_MESSAGE_VOTE_REQUEST || type == OCTO_MESSAGE_VOTE_RESPONSE ||
-           type == OCTO_MESSAGE_APPEND_RESPONSE;
+           type == OCTO_MESSAGE_APPEND_RESPONSE || type == OCTO_MESSAGE_SNAPSHOT_RESPONSE;
 }
 
 static void trace_find(struct findings *found, struct oracle_step *step,

@@ -100,8 +100,7 @@ static bool rot_at(struct octo_world *world, octo_node_id id, struct octo_file f
     if (octo_simdisk_damage(world->hosts[id].disk, file, sector * SECTOR, SECTOR, damage,
                             part(bits, PART_BITS)) == 0)
         return false;
-    if (!world->hosts[id].up || !world->hosts[id].ready_seen)
-        octo_oracles_damaged(world->oracles, id);
+    octo_oracles_damaged(world->oracles, id);
     record_fault(world, kind, id, 0,
                  (uint64_t)file.kind << 56 | (uint64_t)file.number << 32 | sector);
     return true;

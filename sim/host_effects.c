@@ -87,8 +87,7 @@ static uint64_t answer_lie(struct octo_world *world, octo_node_id id, uint64_t b
              : !ledger_allows(world, id, question->file))
         return 0;
     record_fault(world, fault, id, 0, file_word(question->file));
-    if (!world->hosts[id].ready_seen)
-        octo_oracles_damaged(world->oracles, id);
+    octo_oracles_damaged(world->oracles, id);
     return lost ? 1 : 1 + octo_range(octo_mix(bits), ASTRAY_SECTORS_MAX);
 }
 

@@ -81,13 +81,22 @@ bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_
     return false;
 }
 
-/* Reads go astray in one topic at a time, in turn over the incarnations. */
-bool ledger_allows_read(const struct octo_world *world, octo_node_id id, struct octo_file file)
+/* Reads go astray in one topic at a time, in turn over the incarnations, and once in a segment:
+ * what is read twice and astray both times is as good as damaged, and its repair would be at risk.
+ */
+bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_file file)
 {
-    const uint8_t topic =
-        (world->hosts[id].incarnation & 1) != 0 ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
+    struct octo_ledger *ledger = &world->ledger;
+    const uint32_t incarnation = world->hosts[id].incarnation;
+    const uint8_t topic = (incarnation & 1) != 0 ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
 
     if (ledger_impaired(world, id))
         return true;
-    return file.kind == topic && ledger_allows(world, id, file);
+    if (file.kind != topic || !ledger_allows(world, id, file))
+        return false;
+    if (ledger->astray_incarnation[id] == incarnation && ledger->astray[id] == file.number + 1)
+        return false;
+    ledger->astray_incarnation[id] = incarnation;
+    ledger->astray[id] = file.number + 1;
+    return true;
 }

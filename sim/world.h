@@ -130,8 +130,10 @@ struct octo_schedule {
  * may be a lie: while one topic holds any, the other is spared. Of what it has once, or of both
  * copies, only on *impaired* nodes, a minority that is drawn at the beginning. */
 struct octo_ledger {
-    uint32_t impaired; /* bit id */
-    uint32_t out;      /* bit id: wiped or swapped; its promises are void */
+    uint32_t impaired;                       /* bit id */
+    uint32_t out;                            /* bit id: wiped or swapped; its promises are void */
+    uint32_t astray[OCTO_SIM_NODES_MAX + 1]; /* segment whose read went astray last, + 1 */
+    uint32_t astray_incarnation[OCTO_SIM_NODES_MAX + 1];
     octo_time_ns full_until[OCTO_SIM_NODES_MAX + 1];
     octo_time_ns slow_until[OCTO_SIM_NODES_MAX + 1];
 };
@@ -248,7 +250,7 @@ bool ledger_impaired(const struct octo_world *world, octo_node_id id);
 /* ledger_allows: whether the node's copy of this file may become a lie now. ledger_allows_read: and
  * whether a read of it may go astray. */
 bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file);
-bool ledger_allows_read(const struct octo_world *world, octo_node_id id, struct octo_file file);
+bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_file file);
 
 /* damage.c: a disk fills, slows down, rots, is wiped or swapped: what and whom, the bits say. */
 void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits);

@@ -121,6 +121,8 @@ void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode);
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step);
 void octo_raft_heartbeat(struct octo_raft *raft, const struct octo_step *step);
 void octo_raft_peers_send(struct octo_raft *raft, struct octo_step *step);
+/* octo_raft_peer_matched: the peer holds our log durably up to index. */
+void octo_raft_peer_matched(struct octo_raft *raft, struct octo_peer *peer, octo_index index);
 void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
                             const struct octo_append_response *grant);
 void octo_raft_peer_refused(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer,

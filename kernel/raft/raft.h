@@ -30,6 +30,7 @@ struct octo_peer {
     uint32_t inflight_count;
     octo_index snapshot_index; /* SNAPSHOT: of the one that is being sent; 0: none yet */
     uint64_t snapshot_offset;  /* of the chunk that it wants */
+    uint64_t snapshot_round;   /* in which that was sent */
     bool probe_sent;           /* PROBE, SNAPSHOT: wait for the answer or for the next heartbeat */
     bool heard;                /* since the last heartbeat round */
     bool heartbeat_due;        /* in this step */

@@ -23,6 +23,7 @@ void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode)
     peer->inflight_count = 0;
     peer->snapshot_index = 0;
     peer->snapshot_offset = 0;
+    peer->snapshot_round = 0;
 }
 
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step)
@@ -170,16 +171,22 @@ void octo_raft_heartbeat(struct octo_raft *raft, const struct octo_step *step)
 
 /* ---- Answers ------------------------------------------------------------------------------- */
 
-void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
-                            const struct octo_append_response *grant)
+void octo_raft_peer_matched(struct octo_raft *raft, struct octo_peer *peer, octo_index index)
 {
-    if (grant->index > peer->match) {
-        peer->match = grant->index;
+    if (index > peer->match) {
+        peer->match = index;
         raft->count_due = true;
         window_free(raft, peer);
     }
+    peer->next = octo_max_u64(peer->next, peer->match + 1);
+}
+
+void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
+                            const struct octo_append_response *grant)
+{
+    octo_raft_peer_matched(raft, peer, grant->index);
     /* What the follower has verified but not yet made durable need not be sent again. */
-    peer->next = octo_max_u64(peer->next, octo_max_u64(peer->match, grant->hint_index) + 1);
+    peer->next = octo_max_u64(peer->next, grant->hint_index + 1);
     /* An old grant does not end the sending of a snapshot. */
     if (peer->mode == OCTO_PEER_PROBE ||
         (peer->mode == OCTO_PEER_SNAPSHOT && octo_log_has(octo_raft_log(raft), peer->next - 1)))

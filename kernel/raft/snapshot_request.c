@@ -61,11 +61,11 @@ void octo_raft_snapshot_send(struct octo_raft *raft, struct octo_step *step, str
         peer->probe_sent = false;
     }
     const struct octo_snapshot_chunk *chunk = chunk_for(raft, peer);
-    if (chunk != NULL)
+    if (chunk != NULL) {
         request_send(raft, step, peer, chunk);
-    if (peer->heartbeat_due && chunk == NULL) {
+        peer->snapshot_round = raft->round;
+    } else if (peer->heartbeat_due) { /* its answer says whether the chunk was lost */
         request_send(raft, step, peer, NULL);
-        peer->probe_sent = false; /* the chunk, or its answer, may be lost */
     }
     peer->heartbeat_due = false;
     if (!peer->probe_sent) {

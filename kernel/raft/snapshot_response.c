@@ -53,21 +53,17 @@ enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_st
     peer->heard = true;
     raft->active |= octo_raft_bit(message->from);
     if (response->installed != 0) {
-        if (response->index > peer->match) {
-            peer->match = response->index;
-            raft->count_due = true;
-        }
         if (peer->mode == OCTO_PEER_SNAPSHOT) {
             octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
-            peer->next = peer->match + 1;
+            peer->next = 0;
         }
-        peer->next = octo_max_u64(peer->next, peer->match + 1);
+        octo_raft_peer_matched(raft, peer, response->index);
         return OCTO_ERR_OK;
     }
-    /* The same offset again is no reason to send the chunk again before the next heartbeat: the
-     * follower may be busy with it. */
+    /* The same offset again is a reason to send the chunk again only in answer to a heartbeat after
+     * it: the follower may be busy with it. And nothing is sent again to one that is silent. */
     if (peer->mode == OCTO_PEER_SNAPSHOT && response->index == peer->snapshot_index &&
-        response->offset != peer->snapshot_offset) {
+        (response->offset != peer->snapshot_offset || response->round > peer->snapshot_round)) {
         peer->snapshot_offset = response->offset;
         peer->probe_sent = false;
     }

@@ -233,6 +233,8 @@ void octo_snapshot_write_drive(struct octo_snapshots *snapshots, struct octo_ste
         octo_snapshot_scan_drive(snapshots, step);
         return;
     case OCTO_SNAPSHOT_RENAME:
+        if (!octo_step_directory_take(step, OCTO_DIRECTORY_SNAPSHOTS))
+            return; /* whoever has it comes by here when it is done */
         op.kind = OCTO_DISK_RENAME;
         op.target = octo_snapshot_name(snapshots->job.number);
         break;
@@ -485,8 +487,11 @@ void octo_snapshot_write_completion(struct octo_snapshots *snapshots, struct oct
         return;
     case OCTO_SNAPSHOT_RENAME:
         renamed(snapshots, step, err);
+        if (err != OCTO_ERR_OK)
+            octo_step_directory_give(step, OCTO_DIRECTORY_SNAPSHOTS);
         return;
     case OCTO_SNAPSHOT_RENAME_SYNC:
+        octo_step_directory_give(step, OCTO_DIRECTORY_SNAPSHOTS);
         name_synced(snapshots, step, err);
         return;
     case OCTO_SNAPSHOT_RESTORE:

@@ -301,6 +301,9 @@ void octo_wal_scan_drive(struct octo_wal *wal, struct octo_step *step)
     if (!repair->busy || repair->op != 0)
         return;
     const struct octo_disk_op op = repair_op(wal);
+    const bool directory = op.kind == OCTO_DISK_CREATE || op.kind == OCTO_DISK_DIR_SYNC;
+    if (directory && !octo_step_directory_take(step, OCTO_DIRECTORY_LOG))
+        return;
     repair->op = octo_step_disk(step, &op);
 }
 
@@ -351,6 +354,7 @@ void octo_wal_scan_completion(struct octo_wal *wal, struct octo_step *step,
         repair->touched &= ~(1u << repair->topic);
         break;
     case OCTO_DISK_DIR_SYNC:
+        octo_step_directory_give(step, OCTO_DIRECTORY_LOG);
         repair->topics_made = 0;
         break;
     case OCTO_DISK_NONE:
@@ -450,6 +454,7 @@ bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step)
         window_next(wal);
         return false;
     }
+    octo_step_directory_give(step, OCTO_DIRECTORY_LOG); /* also when the repair was given up */
     if (!segment_next(wal))
         return false;
     scan_end(wal, step);

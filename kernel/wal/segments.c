@@ -155,8 +155,7 @@ bool octo_wal_segments_roll(struct octo_wal *wal, struct octo_step *step, uint32
     struct wal_segments *segments = &wal->segments;
     const uint32_t wanted = reserve ? 2 : 1;
 
-    if ((reserve && segments->live >= wal->config.segments_max) || spares(segments) < wanted ||
-        segments->items[segments->live].bytes < bytes) {
+    if (spares(segments) < wanted || segments->items[segments->live].bytes < bytes) {
         segments->need_bytes = (uint32_t)octo_max_u64(segments->need_bytes, bytes);
         return false;
     }
@@ -231,6 +230,18 @@ static void prepare_again(struct wal_prepare *prepare)
     prepare->step = prepare->from != 0 ? 0 : AGAIN_WITHOUT_FROM;
 }
 
+/* Beyond segments_max there is still the one that entries leave alone: without room for a marker no
+ * boot would come to its end, and nothing be given up for a snapshot. */
+static uint32_t spares_wanted(const struct octo_wal *wal)
+{
+    const struct wal_segments *segments = &wal->segments;
+    const uint32_t limit = wal->config.segments_max;
+
+    if (segments->live + 1 >= limit)
+        return segments->count < wal_files_max(&wal->config) ? 1 : 0;
+    return (uint32_t)octo_min_u64(WAL_SPARES, limit - segments->live);
+}
+
 /* Decides what is to be done next, if anything. */
 static void prepare_choose(struct octo_wal *wal, struct octo_step *step)
 {
@@ -240,8 +251,7 @@ static void prepare_choose(struct octo_wal *wal, struct octo_step *step)
 
     if (spares(segments) > 0 && segments->items[segments->live].bytes < segments->need_bytes) {
         prepare_begin(segments, WAL_PREPARE_EXTEND, segments->items[segments->live].number, bytes);
-    } else if (spares(segments) < WAL_SPARES &&
-               segments->count < wal->config.segments_max + WAL_SPARES) {
+    } else if (spares_wanted(wal) > spares(segments)) {
         const uint32_t number = segments->next_number++;
         if (segments->old_count > 0) {
             const uint32_t from = old_take(segments);
@@ -286,7 +296,7 @@ void octo_wal_segments_drive(struct octo_wal *wal, struct octo_step *step)
     }
     if (prepare->mode == WAL_PREPARE_NONE)
         prepare_choose(wal, step);
-    if (prepare->mode == WAL_PREPARE_NONE)
+    if (prepare->mode == WAL_PREPARE_NONE || !octo_step_directory_take(step, OCTO_DIRECTORY_LOG))
         return;
     const struct octo_disk_op op = prepare_op(prepare);
     prepare->op = octo_step_disk(step, &op);
@@ -299,6 +309,7 @@ static void prepare_done(struct octo_wal *wal, struct octo_step *step)
     const enum wal_prepare_mode mode = (enum wal_prepare_mode)prepare->mode;
 
     prepare->mode = WAL_PREPARE_NONE;
+    octo_step_directory_give(step, OCTO_DIRECTORY_LOG);
     if (mode == WAL_PREPARE_REMOVE)
         return;
     if (mode == WAL_PREPARE_EXTEND) {
@@ -337,6 +348,7 @@ static void prepare_failed(struct octo_wal *wal, struct octo_step *step, enum oc
     const enum wal_prepare_mode mode = (enum wal_prepare_mode)prepare->mode;
     octo_time_ns pause = wal->config.disk_retry_ns;
 
+    octo_step_directory_give(step, OCTO_DIRECTORY_LOG);
     prepare_again(prepare); /* a file to be recycled may still stand under its old name: it goes */
     if (mode == WAL_PREPARE_EXTEND)
         extend_give_up(wal);

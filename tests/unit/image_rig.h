@@ -9,10 +9,10 @@
 #include <string.h>
 
 #define RIG_NODES        5u
-#define RIG_FILE_SECTORS 512u
+#define RIG_FILE_SECTORS 256u
 #define RIG_SECTOR       512u
 #define RIG_CLUSTER      77u
-#define RIG_NUMBERS      8u /* files of one kind */
+#define RIG_NUMBERS      12u /* files of one kind */
 
 /* One file: what was written, and which sectors of it are durable. */
 struct rig_file {

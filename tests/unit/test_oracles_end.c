@@ -266,6 +266,67 @@ Test(oracles_end, no_room_for_another_session)
     rig_broke(CONVERGENCE);
 }
 
+/* ---- Snapshots ---------------------------------------------------------------------------------
+ */
+
+/* n1 saves what the machine is now, as of its last entry, or something else. */
+static void save(bool right)
+{
+    static uint8_t state[4096];
+    struct octo_node *node = &rig.nodes[1];
+    const struct octo_entry *entry = &node->entries[node->view.last];
+    struct octo_buffer out = {.bytes = state, .capacity = sizeof state};
+    uint64_t cursor = 0;
+
+    cr_assert(rig_step(1));
+    rig_store(1);
+    cr_assert(rig_replicate(1, 2, entry->index));
+    rig_commit(1, entry->index);
+    cr_assert(rig_step(1));
+    cr_assert(octo_machine_kv.snapshot(&machine, &cursor, &out));
+    const struct rig_snapshot snapshot = {
+        .index = entry->index,
+        .term = entry->term,
+        .chain = entry->chain,
+        .version = octo_machine_kv.version,
+        .sessions = state,
+        .sessions_bytes = 1,
+        .machine = state,
+        .machine_bytes = out.size - !right,
+        .packed = true,
+    };
+    const uint64_t size =
+        rig_snapshot_put(rig_file(rig.disks, 1, OCTO_FILE_SNAPSHOT)->bytes, &snapshot);
+    rig_durable(1, OCTO_FILE_SNAPSHOT, 1, 0, (size + RIG_SECTOR - 1) / RIG_SECTOR);
+    node->view.snapshot = entry->index;
+    rig_trace(OCTO_TRACE_SNAPSHOT_SAVED, entry->index, entry->term, 1, 0);
+    cr_assert(rig_step(1), "%s", octo_oracles_verdict(rig.oracles)->why);
+    node->view.base = entry->index; /* and needs the rest no more */
+    node->view.base_term = entry->term;
+    node->view.base_chain = entry->chain;
+    cr_assert(rig_step(1), "%s", octo_oracles_verdict(rig.oracles)->why);
+}
+
+Test(oracles_end, a_snapshot_is_the_applied_prefix)
+{
+    for (uint32_t right = 0; right < 2; right++) {
+        begin();
+        ask(5, 1, append("x"));
+        commit(5, 1, append("x"), 1);
+        ask(6, 1, set("b", "some more"));
+        commit(6, 1, set("b", "some more"), 1);
+        save(right == 1);
+        ask(5, 2, append("y"));
+        commit(5, 2, append("y"), 1);
+        if (right == 1) {
+            holds();
+            continue;
+        }
+        cr_assert_not(end());
+        rig_broke(SNAPSHOT_EQUALS_PREFIX);
+    }
+}
+
 /* ---- Convergence -------------------------------------------------------------------------------
  */
 
