@@ -11,6 +11,7 @@ static void series_add(struct series *series, uint32_t round, uint64_t bytes, ui
                        uint64_t spent_ns)
 {
     series->mb_per_second[round] = (double)bytes * 1e3 / (double)spent_ns;
+    series->bytes += bytes;
     series->batches += batches;
     series->spent_ns += spent_ns;
 }
@@ -62,6 +63,20 @@ static bool alone_run(const struct append_bench *bench, struct host *host,
     return host_settle(host);
 }
 
+/* Notes when entries were acknowledged: the time since the last ones. */
+static void progress_note(struct series *series, const struct host *host, octo_index *durable,
+                          uint64_t *last)
+{
+    const uint64_t now = bench_wal_now();
+
+    if (octo_wal_durable(host->wal) == *durable)
+        return;
+    if (room_of(series) > 0)
+        series->samples[series->sample_count++] = now - *last;
+    *durable = octo_wal_durable(host->wal);
+    *last = now;
+}
+
 /* A new batch comes whenever fewer than APPEND_WINDOW of them wait for their acknowledgement. */
 static bool steady_run(const struct append_bench *bench, struct host *host,
                        const struct append *append, struct series *series, uint32_t round)
@@ -70,6 +85,8 @@ static bool steady_run(const struct append_bench *bench, struct host *host,
     const octo_index first = octo_wal_last(host->wal);
     const uint64_t begin = bench_wal_now();
     const uint64_t most = (uint64_t)(APPEND_WINDOW - 1) * append->batch;
+    octo_index durable = octo_wal_durable(host->wal);
+    uint64_t last = begin;
     bool more = true;
 
     do {
@@ -80,6 +97,7 @@ static bool steady_run(const struct append_bench *bench, struct host *host,
         }
         if (!host_flush(host) || !host_wait(host))
             return false;
+        progress_note(series, host, &durable, &last);
     } while (octo_wal_durable(host->wal) < octo_wal_last(host->wal));
     const uint64_t spent_ns = bench_wal_now() - begin;
     counts_add(&series->counts, host, &before);

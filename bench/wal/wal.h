@@ -98,10 +98,11 @@ bool floor_run(struct floor *floor, uint32_t files, uint32_t bytes, uint64_t for
 #define ROUNDS_MAX  64u
 #define SAMPLES_MAX 65536u
 
-/* One series of measurements: a rate for each round, and the duration of single batches. */
+/* One series of measurements: a rate for each round, and times of single acknowledgements (steady:
+ * since the one before) or syncs. */
 struct series {
     double mb_per_second[ROUNDS_MAX]; /* 10^6 bytes really written, all files */
-    uint64_t batches, spent_ns;
+    uint64_t bytes, batches, spent_ns;
     uint64_t *samples; /* SAMPLES_MAX */
     uint32_t sample_count;
     struct host_counts counts;
@@ -149,8 +150,8 @@ struct recovery {
  * cache, `rounds` times. */
 bool recovery_run(struct recovery *recovery, const char *directory, uint32_t segment_bytes);
 
-/* encode_run: nanoseconds to encode a record with a command of 1 KiB, checksum included; the median
- * of `rounds` passes over memory that no cache holds. */
+/* encode_run: nanoseconds of processor time to encode a record with a command of 1 KiB, checksum
+ * included; the median of `rounds` passes over memory that no cache holds. */
 bool encode_run(uint32_t rounds, double *record_ns);
 
 #endif
