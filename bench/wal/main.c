@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TMPFS 0x01021994
+#define TMPFS 0x01021994u
 #define RAMFS 0x858458f6u
 
 static const char help[] =
@@ -121,7 +121,7 @@ static void progress_end(void)
 
 /* ---- The directory --------------------------------------------------------------------------- */
 
-static const char *file_system_text(long type)
+static const char *file_system_text(unsigned long type)
 {
     switch (type) {
     case 0xef53:
@@ -151,14 +151,14 @@ static int directory_make(struct bench *bench)
         fprintf(stderr, "octo-bench-wal: %s: %s\n", parent, strerror(errno));
         return 2;
     }
-    if (about.f_type == TMPFS || (unsigned long)about.f_type == RAMFS) {
+    if ((unsigned long)about.f_type == TMPFS || (unsigned long)about.f_type == RAMFS) {
         fprintf(stderr,
                 "octo-bench-wal: %s lies in memory, where a sync costs nothing: choose a "
                 "directory on a disk with --dir\n",
                 parent);
         return 2;
     }
-    bench->report.file_system = file_system_text(about.f_type);
+    bench->report.file_system = file_system_text((unsigned long)about.f_type);
     const int length =
         snprintf(bench->directory, sizeof bench->directory, "%s/octo-bench-wal.XXXXXX", parent);
     if (length < 0 || (size_t)length >= sizeof bench->directory ||
