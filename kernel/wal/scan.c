@@ -1,15 +1,20 @@
 /* The scan: both topics side by side, window by window, segment by segment.
  *
- * At each place a record is taken from whichever topic has it intact. A topic that lacks it gets it
- * back: the sectors are copied from the twin, whose bytes are equal by construction, at once, from
- * the window in memory. Only the damaged topic is written to, and only sectors of which the twin
- * has every record, so a crash in the middle of it can harm nothing that is not damaged already.
+ * At each place a record is taken from whichever topic has it intact. If one was lacking somewhere,
+ * all is read once more when it is known which marker counts, and a topic that lacks a record which
+ * the marker covers gets it back: the sectors are copied from the twin, whose bytes are equal by
+ * construction, from the window in memory. Not the tail: half of a record from here and half from
+ * there would make whole what neither topic held, and what had been given up before. Only the
+ * damaged topic is written to, and only sectors of which the twin has every record, so a crash in
+ * the middle of it can harm nothing that is not damaged already.
  *
  * Damage is believed only when it is read twice: a read that went astray would have recovery give
  * up a tail that comes up again later, or rewrite what is sound. A window that looks suspicious is
  * read again, and its records are taken once more; those that were taken before are duplicates by
  * then. */
 #include "kernel/wal/wal_state.h"
+
+#define SECTOR_NOT_COVERED 4u /* beside the bits of the topics that lack something */
 
 #define REPAIR_FAILURES_MAX 8u /* of one segment: then its damage stays, and the twin must do */
 
@@ -171,16 +176,23 @@ static uint32_t record_at(struct octo_wal *wal, struct octo_record *record, bool
     return 0;
 }
 
-static void lacking_note(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
+/* Notes of the record's sectors which topics lack it, or that they hold something which no marker
+ * covers. */
+static void record_note(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
 {
     struct wal_scan *scan = &wal->scan;
+    const bool covered = scan->repairing && record->sequence <= scan->repair_limit;
+    const uint32_t lacking = covered ? WAL_BOTH & ~topics : SECTOR_NOT_COVERED;
     const uint64_t from = (scan->at - scan->base) / wal->config.sector_bytes;
     const uint64_t to =
         (scan->at - scan->base + octo_record_bytes(record->size) - 1) / wal->config.sector_bytes;
 
     for (uint64_t sector = from; sector <= to; sector++)
-        scan->lacking[sector] |= (uint8_t)(WAL_BOTH & ~topics);
-    scan->suspicious = true;
+        scan->lacking[sector] |= (uint8_t)lacking;
+    if (topics != WAL_BOTH) {
+        scan->suspicious = true;
+        scan->lacked = true;
+    }
 }
 
 /* Whether something other than padding or a hole lies at scan->at. */
@@ -212,8 +224,8 @@ static void window_scan(struct octo_wal *wal)
         bool more;
         const uint32_t topics = record_at(wal, &record, &more);
         if (topics != 0) {
-            if (topics != WAL_BOTH)
-                lacking_note(wal, &record, topics);
+            if (topics != WAL_BOTH || scan->repairing)
+                record_note(wal, &record, topics);
             octo_wal_recovery_record(
                 wal, &record, octo_segment_place(segment_now(wal)->number, scan->at), topics);
             scan->at += octo_record_bytes(record.size);
@@ -224,7 +236,10 @@ static void window_scan(struct octo_wal *wal)
         }
         if (more && sector_start(wal, scan->at) > scan->base)
             return;
-        scan->torn = scan->torn || bytes_at(wal);
+        if (bytes_at(wal)) {
+            scan->torn = true;
+            scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |= SECTOR_NOT_COVERED;
+        }
         scan->at = sector_start(wal, scan->at) + wal->config.sector_bytes;
     }
 }
@@ -457,6 +472,12 @@ bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step)
     octo_step_directory_give(step, OCTO_DIRECTORY_LOG); /* also when the repair was given up */
     if (!segment_next(wal))
         return false;
+    if (scan->lacked && !scan->repairing) {
+        scan->repairing = true;
+        scan->repair_limit = scan->marked ? scan->marker.sequence : 0;
+        octo_wal_scan_start(wal);
+        return false;
+    }
     scan_end(wal, step);
     return true;
 }

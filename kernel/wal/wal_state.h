@@ -129,6 +129,9 @@ struct wal_scan {
     bool again;                /* it has been read a second time */
     bool window_over;          /* its records are taken; what it repairs may be under way */
 
+    bool lacked;                   /* some record was in one topic only */
+    bool repairing;                /* all is read a second time, and repaired up to */
+    octo_sequence repair_limit;    /* this sequence, that of the marker that counts */
     struct octo_position snapshot; /* where the log begins */
     octo_sequence accepted;        /* the highest one */
     uint64_t accepted_place;       /* of its record */
