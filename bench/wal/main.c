@@ -346,6 +346,8 @@ static int take(struct bench *bench, char **words)
         bench->only = words[1];
         if (part_is(bench, "appends") || part_is(bench, "recovery") || part_is(bench, "encode"))
             return 2;
+        fprintf(stderr, "octo-bench-wal: --only wants appends, recovery or encode\n");
+        return 0;
     }
     fprintf(stderr, "octo-bench-wal: unknown flag '%s', or no value; see --help\n", words[0]);
     return 0;
