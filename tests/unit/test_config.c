@@ -88,7 +88,7 @@ Test(config, every_limit_is_checked)
     TRY(pre_vote, false, GOOD);
     TRY(check_quorum, false, GOOD);
 #undef TRY
-    cr_assert_eq(tried, 46);
+    cr_assert_eq(tried, 48);
 }
 
 Test(config, names_are_there_and_differ)
