@@ -12,6 +12,7 @@ struct damage {
     struct octo_file twin; /* kind OCTO_FILE_NONE: it has none */
     uint64_t sector;
     enum octo_disk_damage how;
+    bool may_recover;
     bool may_stay_out;
 };
 
@@ -38,31 +39,22 @@ static uint64_t recoverings(const struct sweep_world *world)
     return marks[OCTO_MARK_RECOVERING];
 }
 
-/* Kills the struck node, damages a sector and runs the script's ending anew. Returns whether there
- * was anything to damage. */
-static bool strike_and_end(struct sweep_run *run, struct octo_file file,
-                           const struct damage *damage)
+/* Kills the struck node and damages a sector. Returns whether there was anything to damage. */
+static bool strike(struct sweep_run *run, struct octo_file file, const struct damage *damage)
 {
     static const struct sweep_crash kill = {.text = "cleanly"};
     struct sweep_world *world = run->world;
     struct sweep_host *host = &world->hosts[run->row->struck - 1];
-    const uint64_t before = recoverings(world);
 
     sweep_host_crash(world, host, &kill);
+    world->over = false;
+    world->may_stay_out = damage->may_stay_out;
+    world->bound = world->now + (damage->may_stay_out ? OUT_NS : BOUND_NS);
     if (octo_simdisk_damage(host->disk, file, damage->sector * SECTOR, 1, damage->how, BITS) == 0)
         return false;
     run->row->damaged++;
     sweep_say(world, host->id, "damage: %s-%u, sector %llu: %s", octo_file_kind_text(file.kind),
               file.number, (unsigned long long)damage->sector, how_text(damage->how));
-    world->over = false;
-    world->act = 0;
-    sweep_world_shorten(world);
-    world->may_stay_out = damage->may_stay_out;
-    world->bound = world->now + (damage->may_stay_out ? OUT_NS : BOUND_NS);
-    sweep_world_run(world);
-    if (!damage->may_stay_out && recoverings(world) != before)
-        sweep_judge_break(world, SWEEP_BROKEN, "n%u came up recovering, and the twin was whole",
-                          host->id);
     return true;
 }
 
@@ -70,12 +62,24 @@ static bool strike_and_end(struct sweep_run *run, struct octo_file file,
 static void damage_judge(struct sweep_run *run)
 {
     const struct damage *damage = run->context;
+    struct sweep_world *world = run->world;
+    const uint64_t before = recoverings(world);
 
-    if (!strike_and_end(run, damage->file, damage))
-        return;
-    if (damage->twin.kind == OCTO_FILE_NONE || run->world->judge.verdict != SWEEP_HELD)
-        return;
-    (void)strike_and_end(run, damage->twin, damage);
+    (void)strike(run, damage->file, damage);
+    if (damage->twin.kind != OCTO_FILE_NONE) {
+        sweep_world_calm(world);
+        sweep_world_run(world);
+        if (world->judge.verdict != SWEEP_HELD)
+            return;
+        (void)strike(run, damage->twin, damage);
+    }
+    world->over = false;
+    world->act = 0;
+    sweep_world_shorten(world);
+    sweep_world_run(world);
+    if (!damage->may_recover && recoverings(world) != before)
+        sweep_judge_break(world, SWEEP_BROKEN, "n%u came up recovering, and a copy was whole",
+                          run->row->struck);
 }
 
 static void damage_sector(struct sweep_run *run, struct damage damage)
@@ -85,8 +89,8 @@ static void damage_sector(struct sweep_run *run, struct damage damage)
     char what[160];
 
     for (uint32_t i = 0; i < sizeof hows / sizeof hows[0]; i++) {
-        sweep_world_restore(run->world, run->copies[SWEEP_COPY_BEFORE]);
         damage.how = hows[i];
+        sweep_world_restore(run->world, run->copies[SWEEP_COPY_BEFORE]);
         const struct sweep_host *host = &run->world->hosts[run->row->struck - 1];
         if (octo_simdisk_damage(host->disk, damage.file, damage.sector * SECTOR, 1, damage.how,
                                 BITS) == 0)
@@ -115,7 +119,7 @@ static void damage_file(struct sweep_run *run, struct damage damage)
     sweep_world_restore(run->world, run->copies[SWEEP_COPY_BEFORE]);
 }
 
-static void damage_kind(struct sweep_run *run, uint8_t kind, uint8_t twin, bool may_stay_out)
+static void damage_kind(struct sweep_run *run, uint8_t kind, const struct damage *like)
 {
     const struct sweep_host *host = &run->world->hosts[run->row->struck - 1];
     uint32_t numbers[FILES];
@@ -123,11 +127,10 @@ static void damage_kind(struct sweep_run *run, uint8_t kind, uint8_t twin, bool 
 
     octo_assert(count <= FILES);
     for (uint32_t i = 0; i < count; i++) {
-        damage_file(run, (struct damage){
-                             .file = {.kind = kind, .number = numbers[i]},
-                             .twin = {.kind = twin, .number = numbers[i]},
-                             .may_stay_out = may_stay_out,
-                         });
+        struct damage damage = *like;
+        damage.file = (struct octo_file){.kind = kind, .number = numbers[i]};
+        damage.twin.number = numbers[i];
+        damage_file(run, damage);
     }
 }
 
@@ -139,10 +142,17 @@ void sweep_damage(struct sweep_run *run)
     if (run->world->judge.verdict != SWEEP_HELD)
         return;
     sweep_world_save(run->world, run->copies[SWEEP_COPY_BEFORE]);
-    damage_kind(run, OCTO_FILE_MAIN, OCTO_FILE_RECOVERY, false);
-    damage_kind(run, OCTO_FILE_RECOVERY, OCTO_FILE_MAIN, false);
-    damage_kind(run, OCTO_FILE_VOTE, OCTO_FILE_NONE, false);
-    damage_kind(run, OCTO_FILE_IDENTITY, OCTO_FILE_NONE, false);
-    /* There is one copy of it: alone, a node must say that it lost something. */
-    damage_kind(run, OCTO_FILE_SNAPSHOT, OCTO_FILE_NONE, run->row->scenario->nodes == 1);
+    const struct damage main = {.twin.kind = OCTO_FILE_RECOVERY};
+    const struct damage recovery = {.twin.kind = OCTO_FILE_MAIN};
+    const struct damage vote = {.may_recover = false};
+    /* There is one identity; a node without one stays out. */
+    const struct damage identity = {.may_stay_out = true};
+    /* There is one snapshot: a node alone says that it lost something, others have it anew. */
+    const struct damage snapshot = {.may_recover = true,
+                                    .may_stay_out = run->row->scenario->nodes == 1};
+    damage_kind(run, OCTO_FILE_MAIN, &main);
+    damage_kind(run, OCTO_FILE_RECOVERY, &recovery);
+    damage_kind(run, OCTO_FILE_VOTE, &vote);
+    damage_kind(run, OCTO_FILE_IDENTITY, &identity);
+    damage_kind(run, OCTO_FILE_SNAPSHOT, &snapshot);
 }

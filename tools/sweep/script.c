@@ -9,6 +9,8 @@
 #define ENDING                                                                              \
     {SWEEP_ACT_LAST, 0, 0}, {SWEEP_ACT_SETTLE, 0, 0}, {SWEEP_ACT_POWER_ALL, 0, 0},          \
         {SWEEP_ACT_SEND, 3, SWEEP_SMALL}, {SWEEP_ACT_WAIT, 0, 0}, {SWEEP_ACT_SETTLE, 0, 0}, \
+        {SWEEP_ACT_END, 0, 0}, /* what follows, only sweep_world_calm asks for */           \
+        {SWEEP_ACT_SETTLE, 0, 0}, {SWEEP_ACT_PAUSE, 100, 0}, {SWEEP_ACT_SETTLE, 0, 0},      \
     {                                                                                       \
         SWEEP_ACT_END, 0, 0                                                                 \
     }
@@ -372,5 +374,15 @@ void sweep_world_shorten(struct sweep_world *world)
         return;
     world->act = last;
     world->to_send = 0;
+    world->act_began = world->now;
+}
+
+void sweep_world_calm(struct sweep_world *world)
+{
+    world->over = false;
+    world->act = 0;
+    while (world->scenario->acts[world->act].kind != SWEEP_ACT_END)
+        world->act++;
+    world->act++;
     world->act_began = world->now;
 }

@@ -230,6 +230,9 @@ void sweep_world_restore(struct sweep_world *world, const void *copy);
 /* sweep_world_shorten: what is left of the script is how every run ends. */
 void sweep_world_shorten(struct sweep_world *world);
 
+/* sweep_world_calm: nothing is to be done but to settle. */
+void sweep_world_calm(struct sweep_world *world);
+
 /* sweep_world_marks adds up the marks of all nodes. */
 void sweep_world_marks(const struct sweep_world *world, uint64_t *marks);
 
