@@ -43,6 +43,9 @@ static const char help[] =
     "                   damage  every sector of every file of one copy, after a clean kill\n"
     "  --nodes N      the workload of one voter alone (1), or of three (3)\n"
     "  --quick        every 7th point only: not exhaustive, for a quick look\n"
+    "  --every        run again what a power loss leaves just as another one left it: bytes on "
+    "the\n"
+    "                 disk, roles and logs of the others, commands asked for and committed\n"
     "  --point N      with --only: this point alone, with every transition of its run\n"
     "  --failures N   tell at most so many failures of a row (default 10)\n"
     "  --json         one JSON object instead of the table\n"
@@ -85,6 +88,7 @@ enum flag {
     FLAG_ONLY = 256,
     FLAG_NODES,
     FLAG_QUICK,
+    FLAG_EVERY,
     FLAG_POINT,
     FLAG_FAILURES,
     FLAG_JSON,
@@ -95,6 +99,7 @@ static const struct option flags[] = {
     {"only", required_argument, NULL, FLAG_ONLY},
     {"nodes", required_argument, NULL, FLAG_NODES},
     {"quick", no_argument, NULL, FLAG_QUICK},
+    {"every", no_argument, NULL, FLAG_EVERY},
     {"point", required_argument, NULL, FLAG_POINT},
     {"failures", required_argument, NULL, FLAG_FAILURES},
     {"json", no_argument, NULL, FLAG_JSON},
@@ -139,6 +144,9 @@ static int take(struct arguments *arguments, int flag)
         return -1;
     case FLAG_QUICK:
         arguments->options.quick = true;
+        return -1;
+    case FLAG_EVERY:
+        arguments->options.every = true;
         return -1;
     case FLAG_JSON:
         arguments->json = true;
@@ -204,30 +212,33 @@ static void print_table(const struct sweep_row *rows, uint32_t count, bool quick
 {
     struct sweep_row all = {.seconds = 0};
 
-    printf("%-7s %-13s %4s %9s %9s %6s %6s %8s %6s %8s\n", "sweep", "workload", "node", "points",
-           "run", "out", "lost", "diverged", "broken", "seconds");
+    printf("%-7s %-13s %4s %9s %9s %9s %6s %6s %8s %6s %8s\n", "sweep", "workload", "node",
+           "points", "run", "same", "out", "lost", "diverged", "broken", "seconds");
     for (uint32_t i = 0; i < count; i++) {
         const struct sweep_row *row = &rows[i];
-        printf("%-7s %-13s %4u %9llu %9llu %6llu %6llu %8llu %6llu %8.1f\n", sweep_name(row->sweep),
-               row->scenario->name, row->struck, (unsigned long long)row->points,
-               (unsigned long long)row->runs, (unsigned long long)row->out,
+        printf("%-7s %-13s %4u %9llu %9llu %9llu %6llu %6llu %8llu %6llu %8.1f\n",
+               sweep_name(row->sweep), row->scenario->name, row->struck,
+               (unsigned long long)row->points, (unsigned long long)row->runs,
+               (unsigned long long)row->same, (unsigned long long)row->out,
                (unsigned long long)row->lost, (unsigned long long)row->diverged,
                (unsigned long long)row->broken, row->seconds);
         print_counts(row);
         all.points += row->points;
         all.runs += row->runs;
+        all.same += row->same;
         all.lost += row->lost;
         all.diverged += row->diverged;
         all.broken += row->broken;
         all.out += row->out;
         all.seconds += row->seconds;
     }
-    printf("%llu of %llu points, %s: %llu lost, %llu diverged, %llu broken, %llu stay out as they "
+    printf("%llu points, %llu run, %llu the same as one of those, %s: %llu lost, %llu diverged, "
+           "%llu broken, %llu stay out as they "
            "may; %.1f s\n",
-           (unsigned long long)all.runs, (unsigned long long)all.points,
-           quick ? "every 7th, not exhaustive" : "exhaustive", (unsigned long long)all.lost,
-           (unsigned long long)all.diverged, (unsigned long long)all.broken,
-           (unsigned long long)all.out, all.seconds);
+           (unsigned long long)all.points, (unsigned long long)all.runs,
+           (unsigned long long)all.same, quick ? "every 7th, not exhaustive" : "exhaustive",
+           (unsigned long long)all.lost, (unsigned long long)all.diverged,
+           (unsigned long long)all.broken, (unsigned long long)all.out, all.seconds);
 }
 
 static void print_json_row(const struct sweep_row *row)
@@ -235,14 +246,16 @@ static void print_json_row(const struct sweep_row *row)
     const char *comma = "";
 
     printf("{\"sweep\":\"%s\",\"workload\":\"%s\",\"node\":%u,\"points\":%llu,\"run\":%llu,"
+           "\"same\":%llu,"
            "\"out\":%llu,\"lost\":%llu,\"diverged\":%llu,\"broken\":%llu,\"seconds\":%.3f,"
            "\"power_losses\":%llu,\"kills\":%llu,\"damaged\":%llu,\"halts\":%llu,\"faults\":{",
            sweep_name(row->sweep), row->scenario->name, row->struck,
            (unsigned long long)row->points, (unsigned long long)row->runs,
-           (unsigned long long)row->out, (unsigned long long)row->lost,
-           (unsigned long long)row->diverged, (unsigned long long)row->broken, row->seconds,
-           (unsigned long long)row->power_losses, (unsigned long long)row->kills,
-           (unsigned long long)row->damaged, (unsigned long long)row->halts);
+           (unsigned long long)row->same, (unsigned long long)row->out,
+           (unsigned long long)row->lost, (unsigned long long)row->diverged,
+           (unsigned long long)row->broken, row->seconds, (unsigned long long)row->power_losses,
+           (unsigned long long)row->kills, (unsigned long long)row->damaged,
+           (unsigned long long)row->halts);
     for (uint32_t kind = OCTO_CHANCE_LATENCY + 1; kind < OCTO_CHANCE_COUNT; kind++) {
         printf("%s\"%s\":%llu", comma, octo_disk_chance_text((enum octo_disk_chance_kind)kind),
                (unsigned long long)row->faults[kind]);

@@ -36,6 +36,8 @@ void sweep_run_open(struct sweep_run *run)
 void sweep_run_close(struct sweep_run *run)
 {
     free(run->block);
+    sweep_same_free(&run->runs);
+    sweep_same_free(&run->recoveries);
     for (uint32_t i = 0; i < SWEEP_COPIES; i++)
         free(run->copies[i]);
 }
@@ -101,6 +103,31 @@ static void tell_failure(struct sweep_run *run, const char *what)
             verdicts[judge->verdict], judge->why);
 }
 
+static bool power_lost(const struct sweep_world *world)
+{
+    const struct sweep_strike *last = &world->strikes[world->strike_count - 1];
+
+    return world->strike_count > 0 && world->strike_next == world->strike_count &&
+           last->crash != NULL && last->crash->power;
+}
+
+/* Goes on to the power loss, if the point is one, and says whether what it leaves was there before.
+ * What is asked for by number is run in any case. */
+static bool same_as_before(struct sweep_run *run)
+{
+    bool seen = false;
+
+    if (run->options->every || run->options->point != 0 || run->world->strike_count == 0 ||
+        run->world->strikes[run->world->strike_count - 1].crash == NULL)
+        return false;
+    while (run->world->strike_next < run->world->strike_count && sweep_step_guarded(run->world))
+        ;
+    if (!power_lost(run->world))
+        return false;
+    (void)sweep_same_at(&run->runs, sweep_same_key(run->world, run->row->struck), &seen);
+    return seen;
+}
+
 void sweep_point_run(struct sweep_run *run, const char *what)
 {
     struct sweep_world *world = run->world;
@@ -112,6 +139,11 @@ void sweep_point_run(struct sweep_run *run, const char *what)
     if (run->options->point != 0) {
         fprintf(run->out, "%s\n", what);
         sweep_trace = run->out;
+    }
+    if (same_as_before(run)) {
+        row->same++;
+        progress(run);
+        return;
     }
     if (run->judge != NULL)
         run->judge(run);
@@ -365,6 +397,24 @@ static void recovery_run(struct sweep_run *run, const char *first)
     }
 }
 
+/* Two crashes that leave the same have the same recovery, and the same points. */
+static void recovery_once(struct sweep_run *run, const char *first)
+{
+    const uint64_t key = sweep_same_key(run->world, run->row->struck);
+    const uint64_t before = *run->point;
+    const uint64_t count = *sweep_same_at(&run->recoveries, key, NULL);
+    const bool inside = run->options->point > before && run->options->point <= before + count;
+
+    if (count == 0 || inside || run->options->every) {
+        recovery_run(run, first);
+        *sweep_same_at(&run->recoveries, key, NULL) = *run->point - before;
+        return;
+    }
+    *run->point += count;
+    run->row->points += count;
+    run->row->same += run->options->point == 0 ? count : 0;
+}
+
 static void twice_op(struct sweep_run *run, const struct sweep_op *op)
 {
     char first[192];
@@ -382,7 +432,7 @@ static void twice_op(struct sweep_run *run, const struct sweep_op *op)
         run->world->strike_count = 1;
         while (run->world->strike_next == 0 && sweep_step_guarded(run->world))
             ;
-        recovery_run(run, first);
+        recovery_once(run, first);
     }
 }
 

@@ -20,6 +20,13 @@ struct sweep_sums {
     uint64_t marks[OCTO_MARK_COUNT];
 };
 
+/* A set of keys with a value each. Zeroed is empty. */
+struct sweep_same {
+    uint64_t *keys;
+    uint64_t *values;
+    size_t count, capacity;
+};
+
 struct sweep_run {
     struct sweep_row *row;
     const struct sweep_options *options;
@@ -28,6 +35,8 @@ struct sweep_run {
     void *block; /* of the world */
     void *copies[SWEEP_COPIES];
     struct sweep_world *world;
+    struct sweep_same runs;               /* what power losses have left so far */
+    struct sweep_same recoveries;         /* likewise, and how many points the recovery had */
     void (*judge)(struct sweep_run *run); /* NULL: to the end */
     const void *context;                  /* of judge */
 };
@@ -49,6 +58,16 @@ bool sweep_step_guarded(struct sweep_world *world);
 
 /* sweep_base_end judges the run that nothing strikes. */
 void sweep_base_end(struct sweep_run *run);
+
+/* sweep_same_key: after a power loss of the struck node, all that the run goes on from, but for the
+ * time, the messages in flight and the draws for election timeouts: the bytes on its disk, the
+ * roles, terms and logs of the others, what the clients have asked for, what is committed. */
+uint64_t sweep_same_key(const struct sweep_world *world, octo_node_id struck);
+
+/* sweep_same_at returns the value of a key, 0 if it is new, valid until the next call; *seen (may
+ * be NULL): whether it is not. */
+uint64_t *sweep_same_at(struct sweep_same *same, uint64_t key, bool *seen);
+void sweep_same_free(struct sweep_same *same);
 
 /* sweep_damage is the whole sweep `damage` of a row. */
 void sweep_damage(struct sweep_run *run);

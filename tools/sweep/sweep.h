@@ -307,6 +307,7 @@ struct sweep_row {
     octo_node_id struck;
     uint64_t points; /* that exist */
     uint64_t runs;   /* that were run */
+    uint64_t same;   /* power losses that left what another one had left; not run again */
     uint64_t out, lost, diverged, broken;
     uint64_t faults[OCTO_CHANCE_COUNT]; /* that struck, by kind, the script's own included */
     uint64_t power_losses, kills, halts, damaged;
@@ -318,6 +319,7 @@ struct sweep_row {
 
 struct sweep_options {
     bool quick;
+    bool every;     /* what is the same is run again */
     uint64_t point; /* 0: all */
     uint64_t failures_max;
     bool progress;
