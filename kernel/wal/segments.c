@@ -239,15 +239,29 @@ static void prepare_again(struct wal_prepare *prepare)
     prepare->step = prepare->from != 0 ? 0 : AGAIN_WITHOUT_FROM;
 }
 
+/* Whether the no-op of a leader is among the entries that wait to be written. */
+static bool noop_waits(const struct octo_wal *wal)
+{
+    struct octo_entry entry;
+
+    for (octo_index i = wal->flush.submitted_index + 1; octo_log_entry(&wal->log, i, &entry); i++)
+        if (entry.kind == OCTO_ENTRY_NOOP)
+            return true;
+    return false;
+}
+
 /* Beyond segments_max there is still the one that entries leave alone: without room for a marker no
  * boot would come to its end, and nothing be given up for a snapshot. Entries get one as well while
- * others that they replace hold segments back. */
+ * others that they replace hold segments back, and for the no-op of a new leader: nothing is known
+ * to be committed before that one is, so nothing could be applied, and given up for a snapshot. */
 static uint32_t spares_wanted(const struct octo_wal *wal)
 {
     const struct wal_segments *segments = &wal->segments;
     const uint32_t limit = wal->config.segments_max;
-    const uint32_t least = wal->flush.replaced != 0 ? 2 : 1;
+    uint32_t least = 1;
 
+    if (segments->live + 2 >= limit && (wal->flush.replaced != 0 || noop_waits(wal)))
+        least = 2;
     if (segments->live + least >= limit)
         return segments->count < wal_files_max(&wal->config) ? least : 0;
     return (uint32_t)octo_min_u64(WAL_SPARES, limit - segments->live);
