@@ -130,7 +130,8 @@ static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index i
 }
 
 /* A node that lost an entry which it acknowledged still votes as one that holds it; one that lost
- * its disk votes for nobody any more, which keeps the entry just as well. */
+ * its disk votes for nobody any more, which keeps the entry just as well; and one whose disk has
+ * lied may hold it in one topic alone, until it has started again. */
 static bool counts_as_holder(const struct octo_oracles *oracles, const struct oracle_node *node,
                              octo_index index, octo_term term, uint64_t chain)
 {
@@ -138,7 +139,7 @@ static bool counts_as_holder(const struct octo_oracles *oracles, const struct or
         return index <= node->acked && term <= node->acked_term;
     if (oracle_image_holds(oracles, node, index, chain))
         return true;
-    if (!node->impaired || !oracle_floor_ahead(node, oracle_image_log(node)))
+    if (!node->lied && !(node->impaired && oracle_floor_ahead(node, oracle_image_log(node))))
         return false;
     return (index <= node->owed_index && term <= node->owed_term) ||
            (index <= node->acked && term <= node->acked_term);

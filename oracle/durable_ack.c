@@ -50,6 +50,19 @@ void oracle_promise_move(struct octo_oracles *oracles, struct oracle_node *node,
     node->acked_event = oracles->event;
 }
 
+/* Where a disk lied, a repair that was torn or refused leaves old entries in one topic only, and
+ * the node goes on with that: what it promises on top of them is whole in that one. */
+static bool one_topic_promises(const struct oracle_node *node, octo_index index, uint64_t chain)
+{
+    for (uint32_t i = 0; i < ORACLE_TOPICS; i++) {
+        const struct oracle_topic *topic = &node->image.topics[i];
+        if (!topic->unfounded && !topic->contradiction && index <= topic->marked &&
+            oracle_log_has(&topic->log, index, chain))
+            return true;
+    }
+    return false;
+}
+
 /* The node says that its log up to index is durable. */
 static void log_promised(struct octo_oracles *oracles, const struct oracle_step *step,
                          octo_index index, const char *how)
@@ -66,8 +79,9 @@ static void log_promised(struct octo_oracles *oracles, const struct oracle_step 
     }
     const uint64_t chain = oracle_log_chain(&node->log, index);
     oracle_image_refresh(oracles, node, step->images);
-    if (oracle_image_holds(oracles, node, index, chain) &&
-        oracle_image_marked(oracles, node, index)) {
+    if ((oracle_image_holds(oracles, node, index, chain) &&
+         oracle_image_marked(oracles, node, index)) ||
+        (node->lied && one_topic_promises(node, index, chain))) {
         oracle_promise_move(oracles, node, index);
         return;
     }
@@ -248,7 +262,8 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 /* ---- Afterwards ---------------------------------------------------------------------------- */
 
 /* Whether the image still holds what the node acknowledged: in its log, in a snapshot (of another
- * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. */
+ * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. After a
+ * lie it may be in one topic alone: a crash has torn the sector that was being repaired. */
 static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_node *node,
                        const struct oracle_found *found)
 {
@@ -259,11 +274,7 @@ static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_n
     if (oracle_image_holds(oracles, node, node->acked, node->acked_chain) &&
         oracle_image_marked(oracles, node, node->acked))
         return true;
-    /* Where a disk lied, a copy is written over from its twin, and a crash may tear it: the other
-     * one is then what is left, as it was before. */
-    if (node->lied && marker->found && marker->index >= node->acked &&
-        (found->last.index > node->acked ||
-         (found->last.index == node->acked && found->last.chain == node->acked_chain)))
+    if (node->lied && found->acked)
         return true;
     /* A boot takes the position of a marker that its log does not reach for the floor. */
     return node->impaired && marker->found &&

@@ -215,5 +215,7 @@ struct oracle_found oracle_image_found(struct octo_oracles *oracles, struct orac
     return (struct oracle_found){
         .last = {last, oracle_log_term(&topic->log, last), oracle_log_chain(&topic->log, last)},
         .marker = topic->marker,
+        .acked = node->acked <= topic->marked && !topic->unfounded && !topic->contradiction &&
+                 oracle_log_has(&topic->log, node->acked, node->acked_chain),
     };
 }

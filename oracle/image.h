@@ -161,6 +161,7 @@ struct oracle_image {
 struct oracle_found {
     struct oracle_point last;
     struct oracle_marker marker;
+    bool acked; /* what the node acknowledged is in it, and marked */
 };
 
 /* ---- image.c ------------------------------------------------------------------------------- */

@@ -11,6 +11,10 @@ static void committed_removed(struct octo_oracles *oracles, const struct oracle_
 
     if (from > kept)
         return;
+    /* A leader of a term before the one in which it was committed need not have it, and a follower
+     * that is late may still take its order: those who committed it are a majority without him. */
+    if (oracle_committed_at(oracles, from)->commit_term > step->view.term)
+        return;
     /* The same entry again is no harm. The chain shown is checked when the log is read. */
     if (kept <= step->view.base)
         return; /* a snapshot covers what is committed; oracle_log_base judges it */

@@ -73,8 +73,8 @@ struct oracle_node {
 
     /* Losses (floor.c). */
     bool impaired;        /* it may lose what it acknowledged */
+    bool lied;            /* its disk has lied: it repairs one topic from the other, in place */
     bool wiped;           /* its disk was taken away */
-    bool lied;            /* its disk has lied at some time: it may have only one sound copy */
     bool started;         /* it was READY once */
     octo_term floor_term; /* as it says, of this incarnation */
     octo_index floor_index;

@@ -456,6 +456,7 @@ bool octo_oracles_crash(struct octo_oracles *oracles, octo_node_id id, uint64_t 
         return holds(oracles);
     oracles->event = event;
     const bool was_ready = node->ready;
+    node->lied = node->lied || lies;
     node_stop(node);
     const struct oracle_found found = image_judge(oracles, node, image_grown(node), images);
     if (!oracles->stopped)

@@ -118,9 +118,9 @@ static bool rot_record(struct octo_world *world, octo_node_id id, uint8_t type, 
     if (file.number == UINT32_MAX ||
         !record_find(world, id, file, type, part(bits, PART_PLACE), &sector))
         return false;
-    if (!ledger_allows(world, id, file))
+    if (!both && !ledger_allows(world, id, file))
         file.kind = topic == OCTO_FILE_MAIN ? OCTO_FILE_RECOVERY : OCTO_FILE_MAIN;
-    if (!ledger_allows(world, id, file))
+    if (both ? !ledger_allows_double(world, id) : !ledger_allows(world, id, file))
         return false;
     if (!both)
         return rot_at(world, id, file, sector, bits, OCTO_FAULT_DISK_ROT);

@@ -12,6 +12,12 @@ static uint64_t ledger_bits(struct octo_world *world, uint8_t detail, uint64_t i
     return world_decide(world, &key);
 }
 
+static void impaired_tell(struct octo_world *world)
+{
+    for (octo_node_id id = 1; id <= world->options.node_count; id++)
+        octo_oracles_impaired(world->oracles, id, ledger_impaired(world, id));
+}
+
 /* Nodes that may lose both copies of something, or all they have: never a majority. */
 void ledger_draw(struct octo_world *world)
 {
@@ -22,6 +28,7 @@ void ledger_draw(struct octo_world *world)
     world->ledger = (struct octo_ledger){0};
     if (world->options.unbounded) {
         world->ledger.impaired = (2u << nodes) - 2;
+        impaired_tell(world);
         return;
     }
     if (most == 0 ||
@@ -36,8 +43,7 @@ void ledger_draw(struct octo_world *world)
         world->ledger.impaired |= 1u << id;
         left--;
     }
-    for (octo_node_id id = 1; id <= nodes; id++)
-        octo_oracles_impaired(world->oracles, id, ledger_impaired(world, id));
+    impaired_tell(world);
 }
 
 bool ledger_impaired(const struct octo_world *world, octo_node_id id)
@@ -63,22 +69,33 @@ static bool lies_in(const struct octo_world *world, octo_node_id id, uint8_t kin
 
 bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file)
 {
-    if (ledger_impaired(world, id))
+    if (world->options.unbounded)
         return true;
     switch ((enum octo_file_kind)file.kind) {
     case OCTO_FILE_MAIN:
         return !lies_in(world, id, OCTO_FILE_RECOVERY);
     case OCTO_FILE_RECOVERY:
         return !lies_in(world, id, OCTO_FILE_MAIN);
-    case OCTO_FILE_NONE:
-    case OCTO_FILE_IDENTITY:
-    case OCTO_FILE_VOTE:
     /* Not even the spare: what is written to it may be a lie that its own page cache hides when it
      * is verified, and it is the one that counts from then on. */
     case OCTO_FILE_SNAPSHOT:
+    case OCTO_FILE_VOTE:
+        return ledger_impaired(world, id);
+    case OCTO_FILE_NONE:
+    case OCTO_FILE_IDENTITY:
         break;
     }
     return false;
+}
+
+/* Both copies of an entry or a marker, on an impaired node, and of one thing at a time: were a
+ * marker gone as well as what it covers, nothing would say that there had been anything. */
+bool ledger_allows_double(const struct octo_world *world, octo_node_id id)
+{
+    if (world->options.unbounded)
+        return true;
+    return ledger_impaired(world, id) &&
+           !(lies_in(world, id, OCTO_FILE_MAIN) && lies_in(world, id, OCTO_FILE_RECOVERY));
 }
 
 /* Reads go astray in one topic at a time, in turn over the incarnations, and once in a segment:
@@ -90,8 +107,10 @@ bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_f
     const uint32_t incarnation = world->hosts[id].incarnation;
     const uint8_t topic = (incarnation & 1) != 0 ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
 
-    if (ledger_impaired(world, id))
+    if (world->options.unbounded)
         return true;
+    if (file.kind == OCTO_FILE_SNAPSHOT || file.kind == OCTO_FILE_VOTE)
+        return ledger_impaired(world, id);
     if (file.kind != topic || !ledger_allows(world, id, file))
         return false;
     if (ledger->astray_incarnation[id] == incarnation && ledger->astray[id] == file.number + 1)

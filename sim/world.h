@@ -250,6 +250,7 @@ bool ledger_impaired(const struct octo_world *world, octo_node_id id);
 /* ledger_allows: whether the node's copy of this file may become a lie now. ledger_allows_read: and
  * whether a read of it may go astray. */
 bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file);
+bool ledger_allows_double(const struct octo_world *world, octo_node_id id);
 bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_file file);
 
 /* damage.c: a disk fills, slows down, rots, is wiped or swapped: what and whom, the bits say. */

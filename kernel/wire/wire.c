@@ -174,6 +174,13 @@ static bool carries_tail(enum octo_message_type type)
     return carries_entries(type) || type == OCTO_MESSAGE_SNAPSHOT_REQUEST;
 }
 
+/* The last bytes of a snapshot are at least one. */
+static bool tail_ok(const struct octo_message *message)
+{
+    return message->type != OCTO_MESSAGE_SNAPSHOT_REQUEST || message->bytes_size > 0 ||
+           message->snapshot_request.last == 0;
+}
+
 /* Index 0 is the empty log, whose term is 0; every entry's term is at least 1. */
 static bool position_ok(octo_index index, octo_term term)
 {
@@ -311,6 +318,7 @@ uint32_t octo_message_encode(const struct octo_message *message, uint64_t cluste
     octo_assert(within(message->term, 0, OCTO_WIRE_NUMBER_MAX));
     octo_assert(fields_within(message));
     octo_assert(fields_ok(message));
+    octo_assert(tail_ok(message));
     const uint32_t fixed = OCTO_MESSAGE_HEADER_BYTES + fields_bytes(message->type);
     if (capacity < fixed || capacity - fixed < message->entries_bytes)
         return 0;
@@ -382,8 +390,7 @@ enum octo_err octo_message_decode(const uint8_t *bytes, uint32_t size, uint64_t 
     message->entries_bytes = size - fixed;
     if (carries_entries(message->type))
         return entries_check(message);
-    return message->bytes_size > 0 || message->snapshot_request.last == 0 ? OCTO_ERR_OK
-                                                                          : OCTO_ERR_MALFORMED;
+    return tail_ok(message) ? OCTO_ERR_OK : OCTO_ERR_MALFORMED;
 }
 
 /* ---- For people and tools ------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* A directory of snapshot files for the tests of the snapshot store: page cache apart from the
- * durable image, names too. It does one operation at a time, at once; any of them can be made to
- * fail in each of its ways. Not the simulator's disk, on purpose.
+/* A directory for the tests of snapshots: page cache apart from the durable image, names too. It
+ * does one operation at a time, at once; any of them can be made to fail in each of its ways. Not
+ * the simulator's disk, on purpose.
  */
 #ifndef OCTO_TESTS_SNAPSHOT_DISK_H
 #define OCTO_TESTS_SNAPSHOT_DISK_H
@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define SNAPDISK_FILES  24u
+#define SNAPDISK_FILES  64u
 #define SNAPDISK_BYTES  65536u
 #define SNAPDISK_SECTOR 512u
 #define SNAPDISK_NONE   UINT32_MAX
@@ -28,7 +28,7 @@ enum snapdisk_fault {
 };
 
 struct snapdisk_file {
-    uint32_t name; /* number; SNAPDISK_NONE */
+    uint32_t name; /* snapdisk_name, or SNAPDISK_NONE */
     uint32_t durable_name;
     uint32_t bytes;
     uint32_t durable_bytes;
@@ -46,6 +46,11 @@ struct snapdisk {
     bool full; /* until told otherwise: no write, no space */
     uint8_t answer[SNAPDISK_BYTES];
 };
+
+static inline uint32_t snapdisk_name(struct octo_file file)
+{
+    return (uint32_t)file.kind << 24 | file.number;
+}
 
 static inline struct snapdisk *snapdisk_make(void)
 {
@@ -151,43 +156,43 @@ static inline void snapdisk_names_sync(struct snapdisk *disk, bool works)
     }
 }
 
-static inline uint32_t snapdisk_list(struct snapdisk *disk, uint32_t length)
+static inline uint32_t snapdisk_list(struct snapdisk *disk, uint8_t kind, uint32_t length)
 {
     uint32_t count = 0;
-    uint32_t below = 0;
+    uint32_t below = (uint32_t)kind << 24;
 
     for (;;) {
-        uint32_t least = SNAPDISK_NONE;
+        uint32_t least = (uint32_t)(kind + 1) << 24;
         for (uint32_t i = 0; i < SNAPDISK_FILES; i++) {
             const uint32_t name = disk->files[i].name;
             if (name >= below && name < least)
                 least = name;
         }
-        if (least == SNAPDISK_NONE || 4 * count + 4 > length)
+        if (least == (uint32_t)(kind + 1) << 24 || 4 * count + 4 > length)
             return 4 * count;
-        octo_put_u32(disk->answer + 4 * (size_t)count++, least);
+        octo_put_u32(disk->answer + 4 * (size_t)count++, least & 0xffffff);
         below = least + 1;
     }
 }
 
 static inline enum octo_err snapdisk_names(struct snapdisk *disk, const struct octo_disk_op *op)
 {
-    struct snapdisk_file *file = snapdisk_find(disk, op->file.number);
+    struct snapdisk_file *file = snapdisk_find(disk, snapdisk_name(op->file));
 
     if (op->kind == OCTO_DISK_CREATE) {
         if (file == NULL)
-            snapdisk_new(disk, op->file.number);
+            snapdisk_new(disk, snapdisk_name(op->file));
         return OCTO_ERR_OK;
     }
     if (file == NULL)
         return OCTO_ERR_NOT_FOUND;
     if (op->kind == OCTO_DISK_RENAME) {
-        struct snapdisk_file *replaced = snapdisk_find(disk, op->target.number);
+        struct snapdisk_file *replaced = snapdisk_find(disk, snapdisk_name(op->target));
         if (replaced != NULL) {
             replaced->name = SNAPDISK_NONE;
             replaced->renamed = true;
         }
-        file->name = op->target.number;
+        file->name = snapdisk_name(op->target);
     } else {
         file->name = SNAPDISK_NONE;
     }
@@ -199,7 +204,7 @@ static inline enum octo_err snapdisk_names(struct snapdisk *disk, const struct o
 static inline enum octo_err snapdisk_do(struct snapdisk *disk, const struct octo_disk_op *op,
                                         struct octo_event *event)
 {
-    struct snapdisk_file *file = snapdisk_find(disk, op->file.number);
+    struct snapdisk_file *file = snapdisk_find(disk, snapdisk_name(op->file));
     enum snapdisk_fault fault = SNAPDISK_WORKS;
     enum octo_err err = OCTO_ERR_OK;
 
@@ -258,7 +263,7 @@ static inline enum octo_err snapdisk_do(struct snapdisk *disk, const struct octo
         break;
     case OCTO_DISK_LIST:
         event->disk.data = disk->answer;
-        event->disk.length = snapdisk_list(disk, op->length);
+        event->disk.length = snapdisk_list(disk, op->file.kind, op->length);
         break;
     case OCTO_DISK_CREATE:
     case OCTO_DISK_UNLINK:

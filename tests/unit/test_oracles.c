@@ -223,6 +223,32 @@ Test(oracles, a_follower_that_drops_committed_entries)
     rig_broke(LEADER_COMPLETENESS);
 }
 
+/* n4 is still in term 2 and hears that term's leader, who lacks what term 3 has committed. */
+Test(oracles, a_late_follower_that_an_older_leader_overwrites)
+{
+    rig_open(5);
+    cr_assert(rig_elect(1, 1, N(2) | N(3)));
+    rig_append(1, 1, 1, "a");
+    cr_assert(rig_step(1));
+    rig_store(1);
+    cr_assert(rig_replicate(1, 4, 1));
+    cr_assert(rig_elect(2, 2, N(3) | N(5)));
+    rig_append(2, 1, 2, "b");
+    cr_assert(rig_step(2));
+    cr_assert(rig_elect(1, 3, N(3) | N(5)));
+    rig_append(1, 2, 3, NULL);
+    cr_assert(rig_step(1));
+    rig_store(1);
+    cr_assert(rig_replicate(1, 3, 2));
+    cr_assert(rig_replicate(1, 5, 2));
+    rig_commit(1, 2);
+    cr_assert(rig_step(1), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig_vote(4, 2, 0);
+    rig_append(4, 1, 2, "b");
+    cr_assert(rig_step_append(4, 2, 0, 1), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig_close();
+}
+
 Test(oracles, a_leader_without_a_committed_entry)
 {
     steady();

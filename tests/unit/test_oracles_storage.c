@@ -534,6 +534,28 @@ Test(oracles_storage, a_wiped_disk)
     rig_broke(DURABLE_ACK);
 }
 
+/* A repair in place was torn: one topic is enough, if the other one lied. */
+Test(oracles_storage, a_repair_that_a_crash_has_torn)
+{
+    for (uint32_t lied = 0; lied < 2; lied++) {
+        steady();
+        if (lied == 1)
+            octo_oracles_damaged(rig.oracles, 2);
+        rig_file(rig.disks, 2, OCTO_FILE_MAIN)->bytes[2 * RIG_SECTOR + 40] ^= 1;
+        rig_durable(2, OCTO_FILE_MAIN, 1, 2, 1);
+        if (lied == 0) {
+            cr_assert_not(rig_crash(2));
+            rig_broke(DURABLE_ACK);
+            continue;
+        }
+        cr_assert(rig_crash(2), "%s", octo_oracles_verdict(rig.oracles)->why);
+        rig_file(rig.disks, 2, OCTO_FILE_RECOVERY)->bytes[2 * RIG_SECTOR + 40] ^= 1;
+        rig_durable(2, OCTO_FILE_RECOVERY, 1, 2, 1);
+        cr_assert_not(rig_kill(2));
+        rig_broke(DURABLE_ACK);
+    }
+}
+
 /* ---- Starting again ---------------------------------------------------------------------------
  */
 

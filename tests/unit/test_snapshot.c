@@ -272,7 +272,8 @@ static void reboot_check(struct snapdisk *disk, octo_index saved, const char *wh
             cr_assert_eq(octo_snapshots_newest(node->snapshots)->position.chain, position.chain);
         while (node_turn(node))
             ;
-        const uint32_t bytes = snapdisk_list(disk, 100); /* the spare, and the one that counts */
+        const uint32_t bytes =
+            snapdisk_list(disk, OCTO_FILE_SNAPSHOT, 100); /* the spare, and the one that counts */
         cr_assert_eq(bytes, node->applied > 0 ? 8 : 4, "%s %lu fault %u", when, (unsigned long)at,
                      fault);
         cr_assert_eq(octo_get_u32(disk->answer), OCTO_SNAPSHOT_SPARE);

@@ -10,6 +10,7 @@ struct fixture {
     uint8_t bytes[BYTES];
     uint32_t marks[OCTO_MARK_COUNT];
     struct octo_effects effects;
+    uint64_t next_op;
     struct octo_step step;
 };
 
@@ -28,7 +29,9 @@ static void fixture_init(struct fixture *fixture)
         .effects = &fixture->effects,
         .now = 5,
         .marks = fixture->marks,
+        .next_op = &fixture->next_op,
     };
+    fixture->next_op = 9;
 }
 
 Test(step, effects_come_out_in_order)

@@ -90,6 +90,25 @@ static void draw_message(uint64_t *state, enum octo_message_type type, struct oc
         position_fix(&message->pre_vote_request.last_index, &message->pre_vote_request.last_term);
     if (type == OCTO_MESSAGE_VOTE_REQUEST)
         position_fix(&message->vote_request.last_index, &message->vote_request.last_term);
+    if (type == OCTO_MESSAGE_SNAPSHOT_REQUEST) {
+        struct octo_snapshot_request *request = &message->snapshot_request;
+        message->term = octo_max_u64(message->term, 1);
+        request->snapshot_term = octo_min_u64(request->snapshot_term, message->term);
+        message->bytes_size = draw_below(state, 3) * draw_below(state, 200);
+        draw_bytes(state, entries, message->bytes_size);
+        message->bytes = message->bytes_size > 0 ? entries : NULL;
+        request->last = message->bytes_size > 0 ? request->last : 0;
+    }
+    if (type == OCTO_MESSAGE_FETCH_RESPONSE) {
+        struct octo_fetch_response *fetch = &message->fetch_response;
+        message->term = octo_max_u64(message->term, 1);
+        position_fix(&fetch->prev_index, &fetch->prev_term);
+        fetch->prev_term = octo_min_u64(fetch->prev_term, message->term);
+        fetch->entry_count =
+            draw_entries(state, fetch->prev_term, message->term, 1 + draw_below(state, 12), entries,
+                         &message->entries_bytes);
+        message->entries = entries;
+    }
     if (type != OCTO_MESSAGE_APPEND_REQUEST)
         return;
     struct octo_append_request *append = &message->append_request;
@@ -251,7 +270,7 @@ Test(wire, sealed_nonsense_is_refused_with_its_reason)
         {"version", 4, 1, 2, OCTO_ERR_VERSION},
         {"version", 4, 1, 0, OCTO_ERR_VERSION},
         {"type", 5, 1, 0, OCTO_ERR_WRONG_TYPE},
-        {"type", 5, 1, 7, OCTO_ERR_WRONG_TYPE},
+        {"type", 5, 1, 11, OCTO_ERR_WRONG_TYPE},
         {"type of a shorter message", 5, 1, OCTO_MESSAGE_VOTE_REQUEST, OCTO_ERR_TRAILING},
         {"zero", 6, 1, 1, OCTO_ERR_MALFORMED},
         {"zero", 7, 1, 1, OCTO_ERR_MALFORMED},
@@ -312,6 +331,36 @@ Test(wire, sealed_nonsense_is_refused_with_its_reason)
         cr_assert_eq(err, rows[i].err, "%s = %llu: %s", rows[i].what, (ull)rows[i].value,
                      octo_err_text(err));
     }
+}
+
+Test(wire, a_snapshot_request_is_of_the_past_and_ends_with_bytes)
+{
+    uint8_t bytes[128];
+    const struct octo_message message = {
+        .type = OCTO_MESSAGE_SNAPSHOT_REQUEST,
+        .from = 1,
+        .to = 2,
+        .term = 3,
+        .snapshot_request = {.index = 9, .snapshot_term = 3, .last = 0},
+    };
+    const uint32_t size = octo_message_encode(&message, CLUSTER, bytes, sizeof bytes);
+
+    cr_assert_eq(size, 40 + 41);
+    cr_assert_eq(decode_copy(bytes, size, CLUSTER), OCTO_ERR_OK);
+    bytes[40 + 40] = 1; /* the last bytes, and there are none */
+    reseal(bytes, size);
+    cr_assert_eq(decode_copy(bytes, size, CLUSTER), OCTO_ERR_MALFORMED);
+    bytes[40 + 40] = 0;
+    octo_put_u64(bytes + 48, 4); /* of a term to come */
+    reseal(bytes, size);
+    cr_assert_eq(decode_copy(bytes, size, CLUSTER), OCTO_ERR_MALFORMED);
+    octo_put_u64(bytes + 48, 0);
+    reseal(bytes, size);
+    cr_assert_eq(decode_copy(bytes, size, CLUSTER), OCTO_ERR_RANGE);
+    octo_put_u64(bytes + 48, 3);
+    octo_put_u64(bytes + 40, 0); /* of nothing */
+    reseal(bytes, size);
+    cr_assert_eq(decode_copy(bytes, size, CLUSTER), OCTO_ERR_RANGE);
 }
 
 Test(wire, a_vote_is_yes_or_no)
@@ -431,6 +480,14 @@ Test(wire, peek_names_a_message)
                 index = message.append_request.prev_index;
             if (types[t] == OCTO_MESSAGE_APPEND_RESPONSE)
                 index = message.append_response.index;
+            if (types[t] == OCTO_MESSAGE_SNAPSHOT_REQUEST)
+                index = message.snapshot_request.index;
+            if (types[t] == OCTO_MESSAGE_SNAPSHOT_RESPONSE)
+                index = message.snapshot_response.index;
+            if (types[t] == OCTO_MESSAGE_FETCH_REQUEST)
+                index = message.fetch_request.index;
+            if (types[t] == OCTO_MESSAGE_FETCH_RESPONSE)
+                index = message.fetch_response.prev_index;
             cr_assert(octo_message_peek(bytes, size, &name));
             cr_assert_eq(name.type, message.type);
             cr_assert_eq(name.from, message.from);
