@@ -245,7 +245,7 @@ static int corpus_messages(const char *directory)
         {.type = OCTO_MESSAGE_VOTE_REQUEST, .vote_request = {7, 2}},
         {.type = OCTO_MESSAGE_VOTE_RESPONSE, .vote_response = {0}},
         {.type = OCTO_MESSAGE_APPEND_REQUEST, .append_request = {7, 2, 6, 11, 0}},
-        {.type = OCTO_MESSAGE_APPEND_RESPONSE, .append_response = {0, 7, 5, 1, 11}},
+        {.type = OCTO_MESSAGE_APPEND_RESPONSE, .append_response = {0, 7, 5, 1, 11, 0}},
         {.type = OCTO_MESSAGE_APPEND_REQUEST,
          .append_request = {7, 2, 6, 11, 3},
          .entries = entries,

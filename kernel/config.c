@@ -107,7 +107,7 @@ void octo_config_small(struct octo_config *config, uint64_t cluster_id, octo_nod
         .read_bytes = 16 * 1024,
         .batches_max = 2,
         .segment_bytes = 128 * 1024,
-        .segments_max = 24,
+        .segments_max = 48,
         .snapshot_entries = 400,
         .log_keep_entries = 64,
         .snapshot_chunk_bytes = 8192,

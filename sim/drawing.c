@@ -274,8 +274,8 @@ static void draw_storage(struct octo_world *world)
 
     config->batches_max = (uint32_t)draw_between(world, ITEM_BATCHES, 1, config->batches_max);
     config->segment_bytes =
-        (uint32_t)draw_scaled(world, ITEM_SEGMENT, 8, 256) * config->sector_bytes;
-    config->snapshot_entries = (uint32_t)draw_scaled(world, ITEM_SNAPSHOT, 20, 600);
+        (uint32_t)draw_scaled(world, ITEM_SEGMENT, 32, 256) * config->sector_bytes;
+    config->snapshot_entries = (uint32_t)draw_scaled(world, ITEM_SNAPSHOT, 20, 400);
     config->log_keep_entries = (uint32_t)draw_between(world, ITEM_KEEP, 0, 64);
 }
 

@@ -27,6 +27,9 @@
 #define WORLD_BYTES_BASE          (64ull << 20)
 #define WORLD_BYTES_PER_OPERATION 4096ull /* and again for each node */
 
+#define LOG_ENTRIES_MAX 512u
+#define LOG_BYTES_MAX   (112u << 10)
+
 #define INDEXES_BASE 4096u /* retries and no-ops */
 
 /* Items of the queue until a run counts as one that does not end. */
@@ -50,6 +53,10 @@ static void config_make(const struct octo_sim_options *options, struct octo_conf
     const uint64_t cluster_id = octo_mix(options->seed ^ CLUSTER_SALT) | 1;
     octo_config_small(config, cluster_id, 1, options->node_count, options->operations);
     octo_assert(config->sector_bytes == OCTO_SIMDISK_SECTOR_BYTES);
+    /* A short log, so that snapshots matter. Its segments can hold all of it, two sectors an entry,
+     * and a node that has run out of them has not merely failed to commit. */
+    config->log_entries_max = LOG_ENTRIES_MAX;
+    config->log_bytes_max = LOG_BYTES_MAX;
 }
 
 size_t octo_world_bytes(const struct octo_sim_options *options)

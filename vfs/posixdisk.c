@@ -143,7 +143,7 @@ enum octo_err octo_posixdisk_open(const char *directory,
 static void list_free_bytes(struct posixdisk_list *list)
 {
     for (struct posixdisk_pending *pending; (pending = list_take(list)) != NULL;)
-        free(pending->bytes);
+        free(pending->answer.bytes);
 }
 
 void octo_posixdisk_close(struct octo_posixdisk *disk)
@@ -168,7 +168,8 @@ void octo_posixdisk_close(struct octo_posixdisk *disk)
     pthread_mutex_destroy(&disk->queue_lock);
     pthread_mutex_destroy(&disk->files_lock);
     free(disk->threads);
-    free(disk->returned);
+    free(disk->returned.bytes);
+    posixdisk_buffers_free(disk);
     free(disk->pending);
     free(disk->zeros);
     free(disk);
@@ -183,23 +184,23 @@ enum octo_err octo_posixdisk_submit(struct octo_posixdisk *disk, const struct oc
     octo_assert(op->kind == OCTO_DISK_DIR_SYNC || op->file.kind != OCTO_FILE_NONE);
     octo_assert(op->kind != OCTO_DISK_RENAME || op->target.kind != OCTO_FILE_NONE);
     const bool answers = op->kind == OCTO_DISK_READ || op->kind == OCTO_DISK_LIST;
-    uint8_t *bytes = NULL;
+    struct posixdisk_buffer answer = {0};
     if (answers && op->length > 0) {
-        bytes = malloc(op->length);
-        if (bytes == NULL)
+        answer = posixdisk_buffer_take(disk, op->length);
+        if (answer.bytes == NULL)
             return OCTO_ERR_FULL;
     }
     pthread_mutex_lock(&disk->queue_lock);
     struct posixdisk_pending *pending = list_take(&disk->free);
     if (pending != NULL) {
-        *pending = (struct posixdisk_pending){.op = *op, .bytes = bytes};
+        *pending = (struct posixdisk_pending){.op = *op, .answer = answer};
         list_add(&disk->todo, pending);
         disk->in_flight++;
         pthread_cond_signal(&disk->submitted);
     }
     pthread_mutex_unlock(&disk->queue_lock);
     if (pending == NULL)
-        free(bytes);
+        posixdisk_buffer_give(disk, answer);
     return pending != NULL ? OCTO_ERR_OK : OCTO_ERR_FULL;
 }
 
@@ -213,9 +214,9 @@ static bool completion_take(struct octo_posixdisk *disk, struct octo_event *even
         event->kind = OCTO_EVENT_DISK;
         event->disk.id = pending->op.id;
         event->disk.result = pending->result;
-        event->disk.data = pending->result == OCTO_ERR_OK ? pending->bytes : NULL;
+        event->disk.data = pending->result == OCTO_ERR_OK ? pending->answer.bytes : NULL;
         event->disk.length = pending->length;
-        disk->returned = pending->bytes;
+        disk->returned = pending->answer;
         list_add(&disk->free, pending);
         disk->in_flight--;
         if (disk->done.first == NULL)
@@ -237,8 +238,8 @@ static octo_time_ns clock_now(void)
 bool octo_posixdisk_wait(struct octo_posixdisk *disk, octo_time_ns timeout_ns,
                          struct octo_event *event)
 {
-    free(disk->returned);
-    disk->returned = NULL;
+    posixdisk_buffer_give(disk, disk->returned);
+    disk->returned = (struct posixdisk_buffer){0};
     uint32_t in_flight = 0;
     octo_time_ns deadline = 0;
     for (;;) {

@@ -18,6 +18,10 @@
 /* What zeros are written with; a multiple of OCTO_POSIXDISK_ALIGNMENT. */
 #define POSIXDISK_ZEROS_BYTES (256u * 1024u)
 
+/* Buffers of READs that are kept for the next, of those that are at least that long. */
+#define POSIXDISK_BUFFERS      2u
+#define POSIXDISK_BUFFER_LEAST 65536u
+
 /* Room for a file's name in the directory, its end included. */
 #define POSIXDISK_NAME_BYTES 32u
 
@@ -33,13 +37,18 @@ struct posixdisk_file {
     uint64_t synced;  /* how many of them a good SYNC has covered */
 };
 
+struct posixdisk_buffer {
+    uint8_t *bytes;
+    uint32_t size;
+};
+
 /* An operation between submit and the return of its completion. */
 struct posixdisk_pending {
     struct posixdisk_pending *next; /* in whichever list it is */
     struct octo_disk_op op;
     enum octo_err result;
     uint32_t length;
-    uint8_t *bytes; /* READ, LIST: op.length bytes, from malloc */
+    struct posixdisk_buffer answer; /* READ, LIST: at least op.length bytes */
 };
 
 struct posixdisk_list {
@@ -67,7 +76,8 @@ struct octo_posixdisk {
     bool closing;
 
     struct posixdisk_pending *pending; /* all of them */
-    uint8_t *returned;                 /* bytes of the last completion */
+    struct posixdisk_buffer returned;  /* of the last completion */
+    struct posixdisk_buffer kept[POSIXDISK_BUFFERS];
     pthread_t *threads;
     uint32_t thread_count;
 };
@@ -115,6 +125,14 @@ void posixdisk_file_cut(struct octo_posixdisk *disk, const struct posixdisk_file
 enum octo_err posixdisk_unlink(struct octo_posixdisk *disk, struct octo_file name);
 enum octo_err posixdisk_rename(struct octo_posixdisk *disk, struct octo_file name,
                                struct octo_file target);
+
+/* posixdisk_buffer_take gives a buffer of at least size bytes, whose bytes are NULL if there is no
+ * memory. */
+struct posixdisk_buffer posixdisk_buffer_take(struct octo_posixdisk *disk, uint32_t size);
+
+/* posixdisk_buffer_give takes one back; its bytes may be NULL. */
+void posixdisk_buffer_give(struct octo_posixdisk *disk, struct posixdisk_buffer buffer);
+void posixdisk_buffers_free(struct octo_posixdisk *disk);
 
 /* posixdisk_files_close closes them all; none is in use. */
 void posixdisk_files_close(struct octo_posixdisk *disk);

@@ -71,8 +71,8 @@ static enum octo_err execute_read(struct octo_posixdisk *disk, struct posixdisk_
     uint32_t done = 0;
     while (done < pending->op.length) {
         const int64_t result =
-            disk->calls->read_at(file->descriptor, pending->bytes + done, pending->op.length - done,
-                                 pending->op.offset + done);
+            disk->calls->read_at(file->descriptor, pending->answer.bytes + done,
+                                 pending->op.length - done, pending->op.offset + done);
         octo_assert(result <= (int64_t)(pending->op.length - done));
         if (result == 0)
             break;
@@ -160,7 +160,7 @@ static enum octo_err execute_list(struct octo_posixdisk *disk, struct posixdisk_
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL; errno = 0) {
         uint32_t number = 0;
         if (posixdisk_name_parse(entry->d_name, pending->op.file.kind, &number))
-            count = insert(pending->bytes, count, pending->op.length / 4, number);
+            count = insert(pending->answer.bytes, count, pending->op.length / 4, number);
     }
     const int error = errno;
     closedir(directory);

@@ -55,7 +55,7 @@
 
 #include "vfs/vfs.h"
 
-#define SIMDISK_FILES_MAX   128u /* of one disk, unlinked ones still needed included */
+#define SIMDISK_FILES_MAX   256u /* of one disk, unlinked ones still needed included */
 #define SIMDISK_CHANGES_MAX 64u  /* unsynced directory changes; the oldest become durable beyond */
 #define SIMDISK_FILE_NONE   SIMDISK_FILES_MAX
 #define SIMDISK_SECTOR_NONE UINT32_MAX /* ends a list; no sector has this number */

@@ -106,6 +106,7 @@ static void put_heads(struct octo_wal *wal, struct wal_batch *batch)
         put_mark(wal, batch, OCTO_RECORD_BASE, sequence, &flush->base_at, &none);
         batch->last = (struct wal_mark){sequence, flush->base_at};
         flush->base_due = false;
+        flush->base_awaited = sequence;
     }
     if (marker_due(flush)) {
         /* What the marker at boot said is lost: this log has not reached it. */

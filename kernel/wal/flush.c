@@ -139,6 +139,8 @@ static void durable_advance(struct octo_wal *wal)
     while (flush->durable < flush->submitted_index &&
            octo_log_sequence(&wal->log, flush->durable + 1) <= most)
         flush->durable++;
+    if (flush->durable >= flush->replaced)
+        flush->replaced = 0;
 }
 
 static void batch_done(struct octo_wal *wal, struct octo_step *step, const struct wal_batch *batch)
@@ -148,6 +150,8 @@ static void batch_done(struct octo_wal *wal, struct octo_step *step, const struc
 
     if (last->sequence > flush->due.sequence)
         flush->due = *last;
+    if (flush->due.sequence >= flush->base_awaited)
+        flush->base_awaited = 0;
     if (last->sequence != 0 && wal->stage == OCTO_WAL_READY &&
         last->at.index > wal->log.base.index &&
         (!octo_log_has(&wal->log, last->at.index) ||
@@ -169,6 +173,8 @@ static void batch_done(struct octo_wal *wal, struct octo_step *step, const struc
         }
     }
     durable_advance(wal);
+    if (batch->has_marker && wal->stage == OCTO_WAL_READY) /* segments before it may go now */
+        (void)octo_wal_reclaim(wal);
 }
 
 static void done_take(struct octo_wal *wal, struct octo_step *step)
@@ -278,6 +284,12 @@ void octo_wal_flush_truncate(struct octo_wal *wal, octo_index from)
     struct wal_flush *flush = &wal->flush;
 
     octo_assert(from >= 1);
+    if (from <= flush->submitted_index) {
+        const octo_sequence first = octo_log_sequence(&wal->log, from);
+        flush->replaced_first =
+            flush->replaced != 0 ? octo_min_u64(flush->replaced_first, first) : first;
+        flush->replaced = from;
+    }
     flush->submitted_index = octo_min_u64(flush->submitted_index, from - 1);
     flush->durable = octo_min_u64(flush->durable, from - 1);
 }

@@ -119,7 +119,8 @@ enum octo_err octo_record_parse(const uint8_t *at, uint64_t available, uint64_t 
 
 struct octo_entry octo_record_entry(const struct octo_record *record)
 {
-    struct octo_entry entry = {
+    octo_assert(record->type == OCTO_RECORD_ENTRY);
+    return (struct octo_entry){
         .index = record->index,
         .term = record->term,
         .kind = record->kind,
@@ -128,7 +129,4 @@ struct octo_entry octo_record_entry(const struct octo_record *record)
         .command = record->command,
         .size = record->size,
     };
-    octo_assert(record->type == OCTO_RECORD_ENTRY);
-    entry.chain = octo_entry_chain(record->chain, &entry);
-    return entry;
 }

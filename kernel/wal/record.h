@@ -51,7 +51,8 @@ void octo_record_view(const uint8_t *at, struct octo_record *record);
 enum octo_err octo_record_parse(const uint8_t *at, uint64_t available, uint64_t seed,
                                 struct octo_record *record, uint64_t *needed) OCTO_MUST_USE;
 
-/* octo_record_entry is the log entry that an ENTRY record holds; its chain is computed. */
+/* octo_record_entry is the log entry that an ENTRY record holds; its chain is left to
+ * octo_log_append. */
 struct octo_entry octo_record_entry(const struct octo_record *record);
 
 #endif

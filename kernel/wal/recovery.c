@@ -31,6 +31,7 @@ void octo_wal_recovery_start(struct octo_wal *wal)
     scan->used = false;
     scan->torn = false;
     scan->lost = false;
+    scan->other_last = 0;
     scan->rescan = false;
 }
 
@@ -53,6 +54,44 @@ static void log_empty(struct octo_wal *wal, octo_sequence sequence)
     wal->scan.base_sequence = sequence;
 }
 
+/* A snapshot that a leader sent may have replaced a log without that log's saying so: the crash
+ * came in between. That log is followed beside the one that counts, from the snapshot's index on,
+ * where its chain is another than the snapshot's. */
+static void other_found(struct wal_scan *scan, const struct octo_record *record)
+{
+    const struct octo_entry entry = octo_record_entry(record);
+    const struct octo_position *snapshot = &scan->snapshot;
+    octo_index *last = &scan->other_last;
+
+    if (entry.index == snapshot->index && entry.chain != snapshot->chain) {
+        *last = entry.index;
+        scan->other[*last % WAL_OTHER_MAX] = entry.chain;
+        return;
+    }
+    if (entry.index == snapshot->index + 1 && record->chain != snapshot->chain) {
+        *last = snapshot->index;
+        scan->other[*last % WAL_OTHER_MAX] = record->chain;
+    }
+    if (entry.index <= snapshot->index || entry.index > *last + 1 ||
+        entry.index + WAL_OTHER_MAX <= *last + 2 ||
+        scan->other[(entry.index - 1) % WAL_OTHER_MAX] != record->chain)
+        return;
+    *last = entry.index;
+    scan->other[*last % WAL_OTHER_MAX] = entry.chain;
+}
+
+/* Whether the newest marker spoke of that other log: its chain stands for the whole of it. */
+static bool other_was_marked(const struct wal_scan *scan)
+{
+    const struct octo_position *at = &scan->marker.at;
+
+    if (scan->snapshot.index != 0 && at->index == scan->snapshot.index)
+        return at->chain != scan->snapshot.chain;
+    return at->index > scan->snapshot.index && at->index <= scan->other_last &&
+           at->index + WAL_OTHER_MAX > scan->other_last &&
+           at->chain == scan->other[at->index % WAL_OTHER_MAX];
+}
+
 static void entry_found(struct octo_wal *wal, const struct octo_record *record)
 {
     struct wal_scan *scan = &wal->scan;
@@ -64,10 +103,12 @@ static void entry_found(struct octo_wal *wal, const struct octo_record *record)
         return;
     }
     if (record->index <= log->base.index) {
+        other_found(scan, record);
         log_empty(wal, record->sequence);
         return;
     }
     if (record->index > log->last + 1 || record->chain != octo_log_chain(log, record->index - 1)) {
+        other_found(scan, record);
         scan->torn = true;
         return;
     }
@@ -186,7 +227,7 @@ static bool marked_is_there(const struct octo_wal *wal, octo_index tail)
 static void floor_find(struct octo_wal *wal, octo_index tail)
 {
     struct wal_scan *scan = &wal->scan;
-    const bool replaced = scan->base_sequence > scan->marker.sequence;
+    const bool replaced = scan->base_sequence > scan->marker.sequence || other_was_marked(scan);
     struct octo_position floor = scan->floor;
 
     if (!scan->marked && wal->boot.in_use)

@@ -231,14 +231,16 @@ static void prepare_again(struct wal_prepare *prepare)
 }
 
 /* Beyond segments_max there is still the one that entries leave alone: without room for a marker no
- * boot would come to its end, and nothing be given up for a snapshot. */
+ * boot would come to its end, and nothing be given up for a snapshot. Entries get one as well while
+ * others that they replace hold segments back. */
 static uint32_t spares_wanted(const struct octo_wal *wal)
 {
     const struct wal_segments *segments = &wal->segments;
     const uint32_t limit = wal->config.segments_max;
+    const uint32_t least = wal->flush.replaced != 0 ? 2 : 1;
 
-    if (segments->live + 1 >= limit)
-        return segments->count < wal_files_max(&wal->config) ? 1 : 0;
+    if (segments->live + least >= limit)
+        return segments->count < wal_files_max(&wal->config) ? least : 0;
     return (uint32_t)octo_min_u64(WAL_SPARES, limit - segments->live);
 }
 

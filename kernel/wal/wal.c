@@ -171,14 +171,20 @@ bool octo_wal_space(const struct octo_wal *wal, uint32_t size)
     return bytes + wal->config.sector_bytes <= octo_wal_segments_room(wal);
 }
 
-/* What the segments are needed for begins with the first live entry above the snapshot. */
+/* Segments are needed from the one on that holds the first live entry above the snapshot; and what
+ * the newest marker speaks of must be there after a crash, or be seen to be replaced. */
 static octo_sequence covered_by(const struct octo_wal *wal, octo_index snapshot)
 {
     const struct octo_log *log = &wal->log;
+    octo_sequence needed = wal->flush.submitted + 1;
 
+    if (wal->flush.base_awaited != 0)
+        return 0;
     if (snapshot < log->last && octo_log_sequence(log, snapshot + 1) != 0)
-        return octo_log_sequence(log, snapshot + 1) - 1;
-    return wal->flush.submitted;
+        needed = octo_log_sequence(log, snapshot + 1);
+    if (wal->flush.replaced != 0)
+        needed = octo_min_u64(needed, wal->flush.replaced_first);
+    return needed - 1;
 }
 
 bool octo_wal_pressed(const struct octo_wal *wal, octo_index index)
@@ -219,7 +225,7 @@ void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index s
     /* What is not durable yet is still to be written from memory. */
     octo_log_compact(&wal->log,
                      octo_max_u64(octo_min_u64(keep, wal->flush.durable), wal->log.base.index));
-    wal->snapshot = snapshot;
+    wal->snapshot = octo_max_u64(wal->snapshot, snapshot);
     compact_trace(wal, step, octo_wal_reclaim(wal));
 }
 
@@ -240,7 +246,9 @@ void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
     octo_log_reset(log, snapshot);
     flush->submitted_index = log->last;
     flush->durable = log->last;
+    flush->replaced = 0;
     flush->base_due = true;
+    flush->base_awaited = OCTO_NEVER;
     flush->base_sequence = 0;
     flush->base_at = *snapshot;
     wal->snapshot = snapshot->index;

@@ -29,6 +29,7 @@ enum { WAL_MAIN = 0, WAL_RECOVERY = 1, WAL_TOPICS = 2 };
 #define WAL_BOTH        (1u << WAL_MAIN | 1u << WAL_RECOVERY)
 #define WAL_BATCHES_MAX 8u
 #define WAL_CUTS_MAX    8u
+#define WAL_OTHER_MAX   64u
 #define WAL_SPARES      3u /* segments kept prepared; entries leave the last one alone */
 
 /* The log as of a sequence: what a marker says. Sequence 0: before the first record. */
@@ -145,9 +146,11 @@ struct wal_scan {
     uint64_t used_end;           /* where its last record ends */
     bool used;                   /* any record was found */
     bool unfounded;              /* the log went on from a snapshot that is not there */
-    bool lost;                   /* what the marker covers is not all there */
-    bool torn;                   /* damage after the last accepted record */
-    bool rescan;                 /* a cut contradicts what was accepted: start again */
+    uint64_t other[WAL_OTHER_MAX]; /* chains, by index, of a log that the snapshot replaced */
+    octo_index other_last;         /* its end; 0: there is none */
+    bool lost;                     /* what the marker covers is not all there */
+    bool torn;                     /* damage after the last accepted record */
+    bool rescan;                   /* a cut contradicts what was accepted: start again */
     struct wal_cut cuts[WAL_CUTS_MAX];
     uint32_t cut_count;
     struct wal_repair repair;
@@ -199,8 +202,13 @@ struct wal_flush {
     octo_sequence marked;         /* covered by a marker that is durable in both topics */
     uint32_t marked_in;           /* the segment of that marker: those before it may go */
     octo_index durable;           /* last index of the log in memory that may be acknowledged */
-    bool cut_due;                 /* the next batch begins with a cut */
-    bool base_due;                /* and then says that the log is empty after its base */
+    octo_index replaced;          /* entries that were put into batches were truncated from here on,
+                                     which is not durable yet; 0: none */
+    octo_sequence replaced_first; /* the lowest sequence of those */
+    octo_sequence base_awaited; /* of the base record of an installed snapshot, until it is durable;
+                                   OCTO_NEVER: it has none yet; 0: none is awaited */
+    bool cut_due;               /* the next batch begins with a cut */
+    bool base_due;              /* and then says that the log is empty after its base */
     octo_sequence base_sequence;  /* that record's; 0: a new one */
     struct octo_position base_at; /* and what it says */
 };

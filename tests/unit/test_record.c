@@ -8,13 +8,17 @@
 
 static const uint8_t command[1200] = {1, 2, 3, 4, 5, [500] = 9, [1199] = 7};
 
+/* type, sequence, index, term, chain, client, client's sequence, kind, command, size */
 static const struct octo_record samples[] = {
     {OCTO_RECORD_MARKER, 17, 9, 3, 0xabcdef, 0, 0, 0, NULL, 0},
-    {OCTO_RECORD_ENTRY, 1, 1, 1, 0, OCTO_ENTRY_NOOP, 0, 0, NULL, 0},
-    {OCTO_RECORD_ENTRY, 2, 2, 1, 77, OCTO_ENTRY_COMMAND, 5, 6, command, 0},
-    {OCTO_RECORD_ENTRY, 3, 3, 2, 78, OCTO_ENTRY_COMMAND, 5, 7, command, 1},
-    {OCTO_RECORD_ENTRY, UINT64_MAX, 1, UINT64_MAX, 79, OCTO_ENTRY_COMMAND, 1, 8, command, 8},
-    {OCTO_RECORD_ENTRY, 5, 4, 2, UINT64_MAX, OCTO_ENTRY_COMMAND, 5, 9, command, 1200},
+    {OCTO_RECORD_ENTRY, 1, 1, 1, 0, 0, 0, OCTO_ENTRY_NOOP, NULL, 0},
+    {OCTO_RECORD_ENTRY, 2, 2, 1, 77, 5, 6, OCTO_ENTRY_COMMAND, command, 0},
+    {OCTO_RECORD_ENTRY, 3, 3, 2, 78, 5, 7, OCTO_ENTRY_COMMAND, command, 1},
+    {OCTO_RECORD_ENTRY, UINT64_MAX, 1, UINT64_MAX, 79, 1, 8, OCTO_ENTRY_COMMAND, command, 8},
+    {OCTO_RECORD_ENTRY, 5, 4, 2, UINT64_MAX, 5, 9, OCTO_ENTRY_COMMAND, command, 1200},
+    {OCTO_RECORD_MARKER, 0, 0, 0, 0, 7, 44, 0, NULL, 0}, /* with a floor */
+    {OCTO_RECORD_BASE, 18, 900, 8, 0xfedcba, 0, 0, 0, NULL, 0},
+    {OCTO_RECORD_CUT, 18, 900, 8, 0xfedcba, 0, 0, 0, NULL, 0},
 };
 #define SAMPLES (sizeof samples / sizeof samples[0])
 
@@ -50,9 +54,10 @@ Test(record, round_trip)
 /* The format of docs/formats.md, byte by byte: changing it is a new version. */
 Test(record, bytes_are_as_documented)
 {
-    const struct octo_record record = {OCTO_RECORD_ENTRY,  0x0102, 0x0304, 0x0506,  0x0708,
-                                       OCTO_ENTRY_COMMAND, 0x090a, 0x0b0c, command, 3};
-    static const uint8_t head[] = {0x4f, 0x43, 0x54, 0x52, 1, 1, 2, 0};
+    const struct octo_record record = {
+        OCTO_RECORD_ENTRY,  0x0102,  0x0304, 0x0506, 0x0708, 0x090a, 0x0b0c,
+        OCTO_ENTRY_COMMAND, command, 3};
+    static const uint8_t head[] = {0x4f, 0x43, 0x54, 0x52, 2, 1, 2, 0};
     static const uint8_t rest[] = {0x02, 0x01, 0, 0, 0, 0, 0, 0, 0x04, 0x03, 0, 0, 0, 0, 0, 0,
                                    0x06, 0x05, 0, 0, 0, 0, 0, 0, 0x08, 0x07, 0, 0, 0, 0, 0, 0,
                                    0x0a, 0x09, 0, 0, 0, 0, 0, 0, 0x0c, 0x0b, 0, 0, 0, 0, 0, 0,
@@ -63,6 +68,18 @@ Test(record, bytes_are_as_documented)
     cr_assert(memcmp(bytes, head, sizeof head) == 0);
     cr_assert(memcmp(bytes + 16, rest, sizeof rest) == 0);
     cr_assert(octo_get_u64(bytes + 8) == octo_hash(bytes + 16, 59, SEED ^ octo_get_u64(bytes)));
+
+    const uint8_t types[] = {OCTO_RECORD_ENTRY, OCTO_RECORD_MARKER, OCTO_RECORD_BASE,
+                             OCTO_RECORD_CUT};
+    for (uint8_t i = 0; i < 4; i++) {
+        const struct octo_record other = {.type = types[i],
+                                          .kind = i == 0 ? OCTO_ENTRY_NOOP : 0,
+                                          .client = 0x0d0e,
+                                          .client_sequence = 0x0f10};
+        cr_assert(octo_record_encode(bytes, &other, SEED) == 72);
+        cr_assert(bytes[5] == i + 1 && bytes[6] == (i == 0 ? 1 : 0));
+        cr_assert(octo_get_u64(bytes + 48) == 0x0d0e && octo_get_u64(bytes + 56) == 0x0f10);
+    }
 }
 
 /* Any flipped bit, padding excepted, is found; so is any length cut off, without reading beyond. */
@@ -121,7 +138,8 @@ Test(record, place_is_part_of_it)
     const uint64_t seed = octo_format_seed(1, 2, OCTO_FILE_MAIN, 512);
     const uint64_t others[] = {
         octo_format_seed(1, 2, OCTO_FILE_MAIN, 1024), octo_format_seed(1, 3, OCTO_FILE_MAIN, 512),
-        octo_format_seed(9, 2, OCTO_FILE_MAIN, 512), octo_format_seed(1, 2, OCTO_FILE_VOTE, 512)};
+        octo_format_seed(9, 2, OCTO_FILE_MAIN, 512), octo_format_seed(1, 2, OCTO_FILE_VOTE, 512),
+        octo_format_seed(1, 2, OCTO_FILE_MAIN, octo_segment_place(1, 512))};
 
     octo_record_encode(bytes, &samples[3], seed);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
@@ -142,7 +160,8 @@ Test(record, refusals)
         uint8_t value;
         enum octo_err err;
     } rows[] = {
-        {0, 0, OCTO_ERR_MALFORMED},    {4, 2, OCTO_ERR_VERSION},    {5, 3, OCTO_ERR_MALFORMED},
+        {0, 0, OCTO_ERR_MALFORMED},    {4, 1, OCTO_ERR_VERSION},    {4, 3, OCTO_ERR_VERSION},
+        {5, 5, OCTO_ERR_MALFORMED},    {5, 3, OCTO_ERR_MALFORMED},  {5, 4, OCTO_ERR_MALFORMED},
         {5, 0, OCTO_ERR_MALFORMED},    {5, 2, OCTO_ERR_MALFORMED},  {6, 1, OCTO_ERR_MALFORMED},
         {6, 3, OCTO_ERR_MALFORMED},    {7, 1, OCTO_ERR_MALFORMED},  {68, 1, OCTO_ERR_MALFORMED},
         {67, 255, OCTO_ERR_TRUNCATED}, {16, 99, OCTO_ERR_CHECKSUM},
@@ -156,5 +175,28 @@ Test(record, refusals)
         bytes[rows[i].at] = rows[i].value;
         cr_assert(octo_record_parse(bytes, sizeof bytes, SEED, &record, &needed) == rows[i].err,
                   "row %zu", i);
+    }
+}
+
+/* What is no entry has neither kind nor command, whatever its checksum says. */
+Test(record, only_entries_have_commands)
+{
+    struct octo_record record;
+    uint64_t needed;
+
+    for (size_t i = 0; i < SAMPLES; i++) {
+        uint8_t bytes[2048] = {0};
+        if (samples[i].type == OCTO_RECORD_ENTRY)
+            continue;
+        octo_record_encode(bytes, &samples[i], SEED);
+        bytes[64] = 8;
+        octo_record_stamp(bytes, SEED);
+        cr_assert(octo_record_parse(bytes, sizeof bytes, SEED, &record, &needed) ==
+                  OCTO_ERR_MALFORMED);
+        bytes[64] = 0;
+        bytes[6] = OCTO_ENTRY_NOOP;
+        octo_record_stamp(bytes, SEED);
+        cr_assert(octo_record_parse(bytes, sizeof bytes, SEED, &record, &needed) ==
+                  OCTO_ERR_MALFORMED);
     }
 }

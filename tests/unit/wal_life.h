@@ -27,23 +27,34 @@ struct life_act {
 };
 
 static const struct life_act life_acts[] = {
-    {LIFE_APPEND, 600, 0},  {LIFE_APPEND, 300, 0},  {LIFE_EVENTS, 3, 0},
-    {LIFE_APPEND, 900, 0},  {LIFE_APPEND, 0, 0},    {LIFE_VOTE, 1, 0},
-    {LIFE_EVENTS, 3, 0},    {LIFE_REWRITE, 100, 2}, /* while those are on their way */
-    {LIFE_EVENTS, 2, 0},    {LIFE_APPEND, 2600, 0}, /* larger than a segment */
-    {LIFE_WAIT, 0, 0},      {LIFE_REWRITE, 700, 1}, /* after they were acknowledged */
-    {LIFE_EVENTS, 2, 0},    {LIFE_APPEND, 900, 0},  {LIFE_WAIT, 0, 0},
-    {LIFE_APPEND, 1200, 0}, {LIFE_EVENTS, 5, 0},    {LIFE_COMPACT, 1, 2},
-    {LIFE_APPEND, 100, 0},  {LIFE_WAIT, 0, 0},      {LIFE_APPEND, 1500, 0},
-    {LIFE_WAIT, 0, 0},      {LIFE_APPEND, 1500, 0}, {LIFE_KILL, 0, 0},
-    {LIFE_COMPACT, 0, 1},   {LIFE_APPEND, 40, 0},   {LIFE_VOTE, 3, 0},
-    {LIFE_APPEND, 1700, 0}, {LIFE_EVENTS, 4, 0},    {LIFE_INSTALL, 4, 0},
-    {LIFE_EVENTS, 1, 0},    {LIFE_APPEND, 200, 0},  {LIFE_WAIT, 0, 0},
-    {LIFE_APPEND, 900, 0},  {LIFE_RESTART, 0, 0},   {LIFE_APPEND, 700, 0},
-    {LIFE_APPEND, 700, 0},  {LIFE_EVENTS, 4, 0},    {LIFE_CONFLICT, 1, 0},
-    {LIFE_EVENTS, 2, 0},    {LIFE_INSTALL, 2, 0}, /* a second one at once */
-    {LIFE_APPEND, 50, 0},   {LIFE_APPEND, 60, 0},   {LIFE_WAIT, 0, 0},
-    {LIFE_MATCH, 1, 0},     {LIFE_REWRITE, 70, 1},  {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 600, 0},   {LIFE_APPEND, 300, 0},
+    {LIFE_EVENTS, 3, 0},     {LIFE_APPEND, 900, 0},
+    {LIFE_APPEND, 0, 0},     {LIFE_VOTE, 1, 0},
+    {LIFE_EVENTS, 3, 0},     {LIFE_REWRITE, 100, 2}, /* while those are on their way */
+    {LIFE_EVENTS, 2, 0},     {LIFE_APPEND, 2600, 0}, /* larger than a segment */
+    {LIFE_WAIT, 0, 0},       {LIFE_REWRITE, 700, 1}, /* after they were acknowledged */
+    {LIFE_EVENTS, 2, 0},     {LIFE_APPEND, 900, 0},
+    {LIFE_WAIT, 0, 0},       {LIFE_APPEND, 1200, 0},
+    {LIFE_EVENTS, 5, 0},     {LIFE_COMPACT, 1, 2},
+    {LIFE_APPEND, 100, 0},   {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 1500, 0},  {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 1500, 0},  {LIFE_KILL, 0, 0},
+    {LIFE_COMPACT, 0, 1},    {LIFE_APPEND, 40, 0},
+    {LIFE_VOTE, 3, 0},       {LIFE_APPEND, 1700, 0},
+    {LIFE_APPEND, 1800, 0},  {LIFE_WAIT, 0, 0},
+    {LIFE_APPEND, 100, 0},   {LIFE_WAIT, 0, 0},
+    {LIFE_REWRITE, 2000, 3}, /* the snapshot comes before it is durable */
+    {LIFE_COMPACT, 0, 0},    {LIFE_EVENTS, 20, 0},
+    {LIFE_EVENTS, 4, 0},     {LIFE_INSTALL, 4, 0},
+    {LIFE_EVENTS, 1, 0},     {LIFE_APPEND, 200, 0},
+    {LIFE_WAIT, 0, 0},       {LIFE_APPEND, 900, 0},
+    {LIFE_RESTART, 0, 0},    {LIFE_APPEND, 700, 0},
+    {LIFE_APPEND, 700, 0},   {LIFE_EVENTS, 4, 0},
+    {LIFE_CONFLICT, 1, 0},   {LIFE_EVENTS, 2, 0},
+    {LIFE_INSTALL, 2, 0}, /* a second one at once */
+    {LIFE_APPEND, 50, 0},    {LIFE_APPEND, 60, 0},
+    {LIFE_WAIT, 0, 0},       {LIFE_MATCH, 1, 0},
+    {LIFE_REWRITE, 70, 1},   {LIFE_WAIT, 0, 0},
     {LIFE_END, 0, 0},
 };
 
@@ -158,23 +169,9 @@ static inline void life(struct world *world)
 /* What must hold in the end, however it came to it. */
 static inline void life_finish(struct world *world)
 {
-    memset(world->rates, 0, sizeof world->rates);
-    world->strike = (struct world_strike){0};
-    world->stop_at = WORLD_NEVER;
+    world_faultless(world);
     life(world);
-    for (uint32_t round = 0; round < 2; round++) {
-        world_settle(world);
-        world_rule(world, ready(world), "not READY in the end");
-        if (world->model.complaint != NULL)
-            return;
-        world_rule(world, octo_wal_durable(world->wal) == octo_wal_last(world->wal),
-                   "not durable in the end");
-        world_rule(world, octo_wal_vote_saved(world->wal), "vote not saved in the end");
-        if (round == 0) {
-            world_power_loss(world, LOSE_ALL);
-            world_boot(world, false);
-        }
-    }
+    world_finish(world);
 }
 
 #endif

@@ -37,6 +37,7 @@ struct model {
     struct model_vote votes[MODEL_VOTES];
     uint32_t vote_count; /* since, and with, the last one that was saved */
     bool was_ready;
+    bool lazy;  /* the log acknowledges before it marks, and may have to ask others after a crash */
     bool lossy; /* damage was done that may cost acknowledged entries, but not silently */
     const char *complaint; /* what broke first */
 };
@@ -161,7 +162,8 @@ static inline void model_check_recovered(struct model *model, const struct octo_
     if (!model_rule(model, found != MODEL_NONE, "a log from nowhere"))
         return;
     model_rule(model, found >= model->acked || model->lossy, "an acknowledged entry was lost");
-    model_rule(model, model->lossy || !octo_wal_floor(wal, &floor), "recovering, with no reason");
+    model_rule(model, model->lossy || model->lazy || !octo_wal_floor(wal, &floor),
+               "recovering, with no reason");
     model_rule(model, octo_wal_durable(wal) == log->last, "READY and not durable");
     model->count = found + 1;
     model->acked = found;

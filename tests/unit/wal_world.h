@@ -398,6 +398,50 @@ static inline void world_install(struct world *world, struct octo_step *step,
         octo_wal_install(world->wal, step, snapshot);
 }
 
+/* ---- The end --------------------------------------------------------------------------------- */
+
+static inline void world_faultless(struct world *world)
+{
+    memset(world->rates, 0, sizeof world->rates);
+    world->strike = (struct world_strike){0};
+    world->stop_at = WORLD_NEVER;
+}
+
+/* Where all segments are in use a snapshot gives room for the rest; until that is durable. */
+static inline void world_make_room(struct world *world)
+{
+    for (uint32_t i = 0; i < 100 && world->model.complaint == NULL; i++) {
+        const octo_index durable = octo_wal_durable(world->wal);
+        if (durable == octo_wal_last(world->wal))
+            return;
+        world_rule(world, octo_wal_pressed(world->wal), "it waits, and does not say for room");
+        struct octo_step step = world_step_begin(world);
+        if (durable > world->model.snapshot.index)
+            world_compact(world, &step, durable, durable);
+        world_step_end(world, &step);
+        world_settle(world);
+    }
+}
+
+/* Everything becomes durable, and survives a power loss that takes all the rest. */
+static inline void world_finish(struct world *world)
+{
+    for (uint32_t round = 0; round < 2; round++) {
+        world_settle(world);
+        world_rule(world, ready(world), "not READY in the end");
+        world_make_room(world);
+        if (world->model.complaint != NULL)
+            return;
+        world_rule(world, octo_wal_durable(world->wal) == octo_wal_last(world->wal),
+                   "not durable in the end");
+        world_rule(world, octo_wal_vote_saved(world->wal), "vote not saved in the end");
+        if (round == 0 && world->model.complaint == NULL) {
+            world_power_loss(world, LOSE_ALL);
+            world_boot(world, false);
+        }
+    }
+}
+
 /* ---- Worlds ---------------------------------------------------------------------------------- */
 
 static inline void world_config(struct octo_config *config, uint32_t batches_max)

@@ -1,0 +1,16 @@
+# fish completion for octo-wal
+complete -c octo-wal -f
+complete -c octo-wal -n __fish_use_subcommand -a dump -d 'one line a record'
+complete -c octo-wal -n __fish_use_subcommand -a verify -d 'check every file'
+complete -c octo-wal -n __fish_use_subcommand -a explain -d 'what happened here'
+complete -c octo-wal -n 'not __fish_use_subcommand' -a '(__fish_complete_directories)'
+complete -c octo-wal -l topic -x -a 'main recovery' -d 'dump: only what this topic holds'
+complete -c octo-wal -l segment -x -d 'dump: only this segment'
+complete -c octo-wal -l from -x -d 'dump: only records of this sequence and above'
+complete -c octo-wal -l limit -x -d 'dump: at most so many records'
+complete -c octo-wal -l cluster -x -d 'whose directory it is, where the identity is damaged'
+complete -c octo-wal -l node -x -a '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15' -d 'likewise'
+complete -c octo-wal -l json -d 'JSON, one object a line'
+complete -c octo-wal -s q -l quiet -d 'only what matters'
+complete -c octo-wal -s h -l help -d 'show the flags'
+complete -c octo-wal -l version -d 'show the version'
