@@ -259,6 +259,7 @@ bool octo_sessions_snapshot(const struct octo_sessions *sessions, uint64_t *curs
     uint32_t at = (uint32_t)*cursor;
     uint8_t head[IMAGE_SESSION_BYTES];
 
+    octo_assert(sessions->count < UINT32_MAX); /* so that part does not wrap around */
     out->size = 0;
     while (part <= sessions->count) {
         uint32_t head_bytes = IMAGE_HEADER_BYTES;

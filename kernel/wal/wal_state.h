@@ -308,10 +308,6 @@ enum octo_err octo_wal_result(const struct octo_event *event, uint32_t length);
 /* octo_wal_fail ends in FAILED; the first reason stays. */
 void octo_wal_fail(struct octo_wal *wal, enum octo_err reason);
 
-/* octo_wal_ahead: whether a vote by position a would refuse a log that ends at b (section 5.4.1).
- */
-bool octo_wal_ahead(const struct octo_position *a, const struct octo_position *b);
-
 static inline struct octo_file wal_topic_file(uint32_t topic, uint32_t segment)
 {
     return (struct octo_file){.kind = topic == WAL_MAIN ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY,
