@@ -209,6 +209,24 @@ static bool bytes_at(const struct octo_wal *wal)
     return false;
 }
 
+/* Whether what lies at scan->at is damage that one topic alone has suffered, in a sector of which
+ * it lacks records: in the other one there is nothing but padding. */
+static bool damage_in_one(const struct octo_wal *wal)
+{
+    const struct wal_scan *scan = &wal->scan;
+    const uint64_t in = scan->at - scan->base;
+    const uint8_t lacks = scan->lacking[in / wal->config.sector_bytes];
+
+    if (lacks != 1u << WAL_MAIN && lacks != 1u << WAL_RECOVERY)
+        return false;
+    const uint8_t *whole = scan->buffers[lacks == 1u << WAL_MAIN ? WAL_RECOVERY : WAL_MAIN];
+    const uint64_t end = sector_start(wal, scan->at) + wal->config.sector_bytes - scan->base;
+    for (uint64_t i = in; i < end; i++)
+        if (whole[i] != 0)
+            return false;
+    return true;
+}
+
 /* Takes the records in the window, until its end or until one that goes beyond it. */
 static void window_scan(struct octo_wal *wal)
 {
@@ -238,7 +256,9 @@ static void window_scan(struct octo_wal *wal)
             return;
         if (bytes_at(wal)) {
             scan->torn = true;
-            scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |= SECTOR_NOT_COVERED;
+            if (!damage_in_one(wal))
+                scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |=
+                    SECTOR_NOT_COVERED;
         }
         scan->at = sector_start(wal, scan->at) + wal->config.sector_bytes;
     }
