@@ -201,10 +201,11 @@ static bool still_to_come(const struct octo_world *world, enum octo_fault fault)
 }
 
 /* With its spare nodes out for good a cluster stands still whenever another one fails: so that it
- * does something worth while, that comes late in a run. */
+ * does something worth while, that comes late in a run, by its operations or by its time. */
 static bool too_early(const struct octo_world *world)
 {
-    return clients_ended(world) < world->options.operations - world->options.operations / 5;
+    return clients_ended(world) < world->options.operations - world->options.operations / 5 &&
+           world->now < world->drawing.faults_end_ns;
 }
 
 /* Who loses its disk is out for good: what else the drawing has for the impaired nodes comes first.
