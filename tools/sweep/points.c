@@ -98,9 +98,12 @@ static void tell_failure(struct sweep_run *run, const char *what)
 
     if (run->options->progress)
         fprintf(stderr, "\r\033[K");
-    fprintf(run->out, "%s --point %llu, %s, node %u: %s\n    %s: %s\n", sweep_name(run->row->sweep),
+    fprintf(run->out, "octo-sweep --only %s", sweep_name(run->row->sweep));
+    if (run->options->nodes != 0)
+        fprintf(run->out, " --nodes %llu", (unsigned long long)run->options->nodes);
+    fprintf(run->out, " --point %llu\n    %s, node %u: %s\n    %s%s%s\n",
             (unsigned long long)*run->point, run->row->scenario->name, run->row->struck, what,
-            verdicts[judge->verdict], judge->why);
+            verdicts[judge->verdict], judge->why[0] != '\0' ? ": " : "", judge->why);
 }
 
 static bool power_lost(const struct sweep_world *world)

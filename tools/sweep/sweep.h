@@ -321,6 +321,7 @@ struct sweep_options {
     bool quick;
     bool every;     /* what is the same is run again */
     uint64_t point; /* 0: all */
+    uint64_t nodes; /* of the workloads that are run; 0: all */
     uint64_t failures_max;
     bool progress;
 };
