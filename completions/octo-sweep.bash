@@ -5,7 +5,7 @@ _octo_sweep()
     COMPREPLY=()
     case $previous in
     --only)
-        mapfile -t COMPREPLY < <(compgen -W 'fail crash twice damage' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'fail crash twice damage mend' -- "$word")
         return
         ;;
     --nodes)

@@ -1,6 +1,6 @@
 # fish completion for octo-sweep
 complete -c octo-sweep -f
-complete -c octo-sweep -l only -x -a 'fail crash twice damage' -d 'one sweep alone'
+complete -c octo-sweep -l only -x -a 'fail crash twice damage mend' -d 'one sweep alone'
 complete -c octo-sweep -l nodes -x -a '1 3' -d 'the workload of so many voters'
 complete -c octo-sweep -l quick -d 'every 7th point only'
 complete -c octo-sweep -l every -d 'run again what is the same'

@@ -40,6 +40,7 @@ static const char help[] =
     "                   crash   power loss and kill before and after every disk operation\n"
     "                   twice   power loss, and again at every operation of the recovery\n"
     "                   damage  every sector of every file of one copy, after a clean kill\n"
+    "                   mend    power loss at every operation of the recovery that repairs one\n"
     "  --nodes N      the workload of one voter alone (1), or of three (3)\n"
     "  --quick        every 7th point only: not exhaustive, for a quick look\n"
     "  --every        run again what a power loss leaves just as another one left it: bytes on "
@@ -127,7 +128,7 @@ static int take(struct arguments *arguments, int flag, const char *word)
     switch (flag) {
     case FLAG_ONLY:
         if (!sweep_named(optarg, &arguments->only))
-            return usage("--only wants fail, crash, twice or damage, not \"%s\"", optarg);
+            return usage("--only wants fail, crash, twice, damage or mend, not \"%s\"", optarg);
         return -1;
     case FLAG_NODES:
         if (!number(optarg, 3, &arguments->options.nodes) || arguments->options.nodes == 2)

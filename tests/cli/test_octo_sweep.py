@@ -13,7 +13,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = ""
 FLAGS = ["only", "nodes", "quick", "every", "point", "failures", "json", "help", "version"]
-SWEEPS = ["fail", "crash", "twice", "damage"]
+SWEEPS = ["fail", "crash", "twice", "damage", "mend"]
 BAD_USAGE = [
     (["--frobnicate"], "--frobnicate"),
     (["-x"], "-x"),
@@ -21,7 +21,7 @@ BAD_USAGE = [
     (["--js"], "--js"),
     (["--json=1"], "takes no value"),
     (["--only"], "--only wants a value"),
-    (["--only", "all"], "fail, crash, twice or damage"),
+    (["--only", "all"], "fail, crash, twice, damage or mend"),
     (["--nodes", "2"], "1 or 3"),
     (["--nodes", "0"], "1 or 3"),
     (["--point", "7"], "--only"),

@@ -287,11 +287,12 @@ void sweep_judge_end(struct sweep_world *world);
 /* ---- Sweeps ------------------------------------------------------------------------------------
  */
 
-#define SWEEP_SWEEPS(S)                                                            \
-    S(FAIL, "fail", "every disk operation fails, in every way")                    \
-    S(CRASH, "crash", "power loss and kill before and after every disk operation") \
-    S(TWICE, "twice", "power loss, and again at every operation of the recovery")  \
-    S(DAMAGE, "damage", "every sector of every file of one copy, after a clean kill")
+#define SWEEP_SWEEPS(S)                                                               \
+    S(FAIL, "fail", "every disk operation fails, in every way")                       \
+    S(CRASH, "crash", "power loss and kill before and after every disk operation")    \
+    S(TWICE, "twice", "power loss, and again at every operation of the recovery")     \
+    S(DAMAGE, "damage", "every sector of every file of one copy, after a clean kill") \
+    S(MEND, "mend", "power loss at every operation of the recovery that repairs one")
 
 enum sweep_kind {
 #define SWEEP_ENUM(NAME, name, text) SWEEP_##NAME,
