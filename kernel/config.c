@@ -106,7 +106,7 @@ void octo_config_small(struct octo_config *config, uint64_t cluster_id, octo_nod
         .flush_bytes_max = 16 * 1024,
         .read_bytes = 16 * 1024,
         .batches_max = 2,
-        .segment_bytes = 128 * 1024,
+        .segment_bytes = 32 * 1024,
         .segments_max = 48,
         .snapshot_entries = 400,
         .log_keep_entries = 64,

@@ -69,6 +69,10 @@ static bool header_valid(const uint8_t *at)
     const uint32_t size = octo_get_u32(at + 64);
     if (at[7] != 0 || octo_get_u32(at + 68) != 0)
         return false;
+    for (uint32_t number = 16; number <= 32; number += 8) { /* sequence, index, term */
+        if (octo_get_u64(at + number) > OCTO_FORMAT_NUMBER_MAX)
+            return false;
+    }
     if (type == OCTO_RECORD_MARKER)
         return kind == 0 && size == 0;
     if (type == OCTO_RECORD_BASE || type == OCTO_RECORD_CUT)

@@ -28,7 +28,8 @@ static bool slot_read(const struct octo_oracles *oracles, octo_node_id node, uin
         .vote = octo_get_u32(at + 32),
         .known = true,
     };
-    return ballot->generation % 2 == slot / 2;
+    return ballot->generation % 2 == slot / 2 && ballot->generation <= OCTO_FORMAT_NUMBER_MAX &&
+           ballot->term <= OCTO_FORMAT_NUMBER_MAX;
 }
 
 struct oracle_ballot oracle_vote_read(const struct octo_oracles *oracles, octo_node_id node,

@@ -200,13 +200,21 @@ static bool still_to_come(const struct octo_world *world, enum octo_fault fault)
     return world->drawing.on[fault] && world->faults[fault] == 0;
 }
 
+/* With its spare nodes out for good a cluster stands still whenever another one fails: so that it
+ * does something worth while, that comes late in a run, by its operations or by its time. */
+static bool too_early(const struct octo_world *world)
+{
+    return clients_ended(world) < world->options.operations - world->options.operations / 5 &&
+           world->now < world->drawing.faults_end_ns;
+}
+
 /* Who loses its disk is out for good: what else the drawing has for the impaired nodes comes first.
  */
 static void wipe_strike(struct octo_world *world, uint64_t bits)
 {
     const octo_node_id id = target(world, bits, true);
 
-    if (id == 0 || still_to_come(world, OCTO_FAULT_DISK_ROT_DOUBLE) ||
+    if (id == 0 || too_early(world) || still_to_come(world, OCTO_FAULT_DISK_ROT_DOUBLE) ||
         (still_to_come(world, OCTO_FAULT_DISK_SWAP) && impaired_left(world) < 3))
         return;
     disk_lost(world, id, OCTO_FAULT_DISK_WIPE, bits);
@@ -219,7 +227,7 @@ static void swap_strike(struct octo_world *world, uint64_t bits)
 {
     const octo_node_id a = target(world, bits, true);
 
-    if (still_to_come(world, OCTO_FAULT_DISK_ROT_DOUBLE))
+    if (too_early(world) || still_to_come(world, OCTO_FAULT_DISK_ROT_DOUBLE))
         return;
     for (octo_node_id b = 1; a != 0 && b <= world->options.node_count; b++) {
         if (b == a || !ledger_impaired(world, b) || (world->ledger.out & 1u << b) != 0 ||

@@ -216,7 +216,8 @@ static bool faults_over(const struct octo_world *world)
         return false;
     if (!schedule_cycles_over(world))
         return false;
-    return schedule_missing(world) == OCTO_FAULT_COUNT || world->schedule.window > WINDOWS_MAX;
+    return schedule_missing(world) == OCTO_FAULT_COUNT ||
+           world->now >= end + WINDOWS_MAX * world->drawing.window_ns;
 }
 
 void finish_look(struct octo_world *world)

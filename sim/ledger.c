@@ -79,8 +79,9 @@ bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_
     /* Not even the spare: what is written to it may be a lie that its own page cache hides when it
      * is verified, and it is the one that counts from then on. */
     case OCTO_FILE_SNAPSHOT:
-    case OCTO_FILE_VOTE:
         return ledger_impaired(world, id);
+    case OCTO_FILE_VOTE: /* were both copies of a generation lost, the one before would look well */
+        return ledger_impaired(world, id) && !lies_in(world, id, OCTO_FILE_VOTE);
     case OCTO_FILE_NONE:
     case OCTO_FILE_IDENTITY:
         break;

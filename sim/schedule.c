@@ -3,7 +3,7 @@
  * Virtual time is cut into windows. At the start of each, one decision per family (crash,
  * partition, pause) says whether it strikes, whom, how, when in the window and for how long; a
  * crash and its restart, a cut and its heal are one decision. A kind that is on and has not struck
- * yet is forced, in every second window, so that no run ends before each has struck (finish.c waits
+ * yet is forced, in every second window or in each, so that no run ends before each has struck (finish.c waits
  * for it).
  */
 #include "sim/world.h"
@@ -48,14 +48,14 @@ struct family {
     enum schedule_what what;
     const uint8_t *kinds;
     uint32_t kind_count;
-    uint32_t force_window; /* forced in windows with this number modulo 2 */
+    uint32_t force_windows; /* forced in windows whose number modulo 2 is this bit */
 };
 
 static const struct family families[] = {
-    {OCTO_DECIDE_CRASH, WHAT_CRASH, crash_kinds, sizeof crash_kinds, 1},
-    {OCTO_DECIDE_PARTITION, WHAT_PARTITION, partition_kinds, sizeof partition_kinds, 0},
-    {OCTO_DECIDE_PAUSE, WHAT_PAUSE, pause_kinds, sizeof pause_kinds, 1},
-    {OCTO_DECIDE_DAMAGE, WHAT_DAMAGE, damage_kinds, sizeof damage_kinds, 0},
+    {OCTO_DECIDE_CRASH, WHAT_CRASH, crash_kinds, sizeof crash_kinds, 1u << 1},
+    {OCTO_DECIDE_PARTITION, WHAT_PARTITION, partition_kinds, sizeof partition_kinds, 1u << 0},
+    {OCTO_DECIDE_PAUSE, WHAT_PAUSE, pause_kinds, sizeof pause_kinds, 1u << 1},
+    {OCTO_DECIDE_DAMAGE, WHAT_DAMAGE, damage_kinds, sizeof damage_kinds, 1u << 0 | 1u << 1},
 };
 
 #define FAMILIES (sizeof families / sizeof families[0])
@@ -147,7 +147,7 @@ static bool family_decide(struct octo_world *world, const struct family *family,
         return false;
     *bits = world_decide(world, &key);
     *kind = OCTO_FAULT_COUNT;
-    if (window % 2 == family->force_window)
+    if ((family->force_windows & 1u << window % 2) != 0)
         *kind = kind_pick(world, family, true, *bits);
     if (*kind == OCTO_FAULT_COUNT && octo_strikes(*bits, family_ppm(world, family)))
         *kind = kind_pick(world, family, false, *bits);

@@ -193,43 +193,29 @@ void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
         octo_raft_peer_mode_set(peer, OCTO_PEER_REPLICATE);
 }
 
-/* Its log ends at the hint. What it acknowledged before stays counted in what was committed: it
- * votes by the position that it acknowledged, whether it still has the entries or not. */
-static void peer_lost(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer,
-                      const struct octo_append_response *refusal)
-{
-    if (peer->mode == OCTO_PEER_PROBE && refusal->hint_index >= peer->next - 1)
-        return;
-    if (refusal->hint_index < peer->match)
-        octo_step_mark(step, OCTO_MARK_SERVED_BELOW_MATCH);
-    const octo_index hint =
-        octo_raft_log_term_search(raft, refusal->hint_index, refusal->hint_term);
-    octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
-    peer->next = hint + 1;
-    peer->match = octo_min_u64(peer->match, hint);
-}
-
 void octo_raft_peer_refused(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer,
                             const struct octo_append_response *refusal)
 {
     if (peer->mode == OCTO_PEER_SNAPSHOT)
         return; /* of a message from before */
-    /* Stale: it matched there meanwhile, or the refused probe is not the present one. A follower
-     * that lost what it had acknowledged is served below its match. */
-    if (refusal->lost != 0 && refusal->index > refusal->hint_index) {
-        peer_lost(raft, step, peer, refusal);
-        return;
-    }
-    if (refusal->index <= peer->match)
+    /* Stale: it matched there meanwhile, or the refused probe is not the present one. But a
+     * follower that lost what it had acknowledged is served below its match. (That match stays
+     * counted in what was committed: it votes by the position that it acknowledged, whether it
+     * still has the entries or not.) */
+    if (refusal->index <= peer->match && refusal->lost == 0)
         return;
     if (peer->mode == OCTO_PEER_PROBE && refusal->index != peer->next - 1)
         return;
+    if (refusal->index <= peer->match)
+        octo_step_mark(step, OCTO_MARK_SERVED_BELOW_MATCH);
     octo_step_mark(step, OCTO_MARK_PROBE_AFTER_REJECT);
     /* No entry of ours above this one has a term as low as the follower's at its hint. */
     const octo_index hint =
         octo_raft_log_term_search(raft, refusal->hint_index, refusal->hint_term);
     const octo_index next = octo_min_u64(refusal->index, hint + 1);
     octo_raft_peer_mode_set(peer, OCTO_PEER_PROBE);
+    if (refusal->lost != 0)
+        peer->match = octo_min_u64(peer->match, octo_max_u64(next, 1) - 1);
     peer->next = octo_max_u64(next, peer->match + 1);
 }
 

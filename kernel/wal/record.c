@@ -82,6 +82,11 @@ static bool fields_ok(const uint8_t *at)
 {
     const uint32_t size = octo_get_u32(at + AT_SIZE);
 
+    if (octo_get_u64(at + AT_SEQUENCE) > OCTO_FORMAT_NUMBER_MAX ||
+        octo_get_u64(at + AT_INDEX) > OCTO_FORMAT_NUMBER_MAX ||
+        octo_get_u64(at + AT_TERM) > OCTO_FORMAT_NUMBER_MAX)
+        return false;
+
     if (at[AT_ZERO] != 0 || octo_get_u32(at + AT_ZERO_TOO) != 0)
         return false;
     if (at[AT_TYPE] < OCTO_RECORD_ENTRY || at[AT_TYPE] > OCTO_RECORD_CUT)

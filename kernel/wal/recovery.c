@@ -143,7 +143,8 @@ static bool same_place(const struct octo_position *a, const struct octo_position
     return a->index == b->index && a->term == b->term;
 }
 
-static void marker_found(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
+static void marker_found(struct octo_wal *wal, const struct octo_record *record, uint64_t place,
+                         uint32_t topics)
 {
     struct wal_scan *scan = &wal->scan;
 
@@ -161,6 +162,7 @@ static void marker_found(struct octo_wal *wal, const struct octo_record *record,
     scan->marker.at = (struct octo_position){record->index, record->term, record->chain};
     scan->floor = floor;
     scan->marker_topics = topics;
+    scan->marker_place = place;
 }
 
 static void cut_found(struct octo_wal *wal, const struct octo_record *record, uint64_t place)
@@ -168,7 +170,11 @@ static void cut_found(struct octo_wal *wal, const struct octo_record *record, ui
     struct wal_scan *scan = &wal->scan;
 
     /* What stands after the cut may have been taken before: a window can be read twice. */
-    if (scan->accepted <= record->sequence || scan->accepted_place > place)
+    const bool log = scan->accepted > record->sequence && scan->accepted_place < place;
+    const bool marker =
+        scan->marked && scan->marker.sequence > record->sequence && scan->marker_place < place;
+
+    if (!log && !marker)
         return;
     if (scan->cut_count == WAL_CUTS_MAX) {
         octo_wal_fail(wal, OCTO_ERR_DAMAGED);
@@ -189,8 +195,8 @@ void octo_wal_recovery_record(struct octo_wal *wal, const struct octo_record *re
         entry_found(wal, record);
     else if (record->type == OCTO_RECORD_BASE && counts)
         base_found(wal, record);
-    else if (record->type == OCTO_RECORD_MARKER)
-        marker_found(wal, record, topics);
+    else if (record->type == OCTO_RECORD_MARKER && counts)
+        marker_found(wal, record, place, topics);
     else if (record->type == OCTO_RECORD_CUT)
         cut_found(wal, record, place);
     if (scan->accepted != before)

@@ -10,11 +10,15 @@
  * batch of a boot, find room on a full disk too.
  *
  * What failed while a segment was prepared is not asked again (K8): the names go, durably or not,
- * and the file is made anew. */
+ * and the file is made anew.
+ *
+ * Old files go one after the other, each durably before the next one is touched: a file that comes
+ * back after a crash may hold records that a later one declares void. */
 #include "kernel/wal/wal_state.h"
 
 #define OLD_KEPT             2u  /* old files that wait to be recycled; more are removed */
-#define AGAIN_WITHOUT_FROM   2u  /* the step of again_steps to begin with if nothing was recycled */
+#define REMOVE_FIRST         2u  /* the step of remove_steps to begin with */
+#define AGAIN_WITHOUT_FROM   4u  /* the step of again_steps to begin with if nothing was recycled */
 #define NO_SPACE_RETRY_TIMES 10u /* of disk_retry_ns, until space is asked for again */
 
 struct prepare_step {
@@ -38,10 +42,14 @@ struct prepare_step {
 static const struct prepare_step fresh_steps[] = {OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
 static const struct prepare_step recycle_steps[] = {OF_BOTH(OCTO_DISK_RENAME), MADE_DURABLE};
 static const struct prepare_step again_steps[] = {
-    OF_BOTH_AT(OCTO_DISK_UNLINK, true), OF_BOTH(OCTO_DISK_CREATE), OF_BOTH(OCTO_DISK_UNLINK),
-    OF_BOTH(OCTO_DISK_CREATE), MADE_DURABLE};
-static const struct prepare_step remove_steps[] = {OF_BOTH(OCTO_DISK_UNLINK),
-                                                   {OCTO_DISK_NONE, 0, false}};
+    OF_BOTH_AT(OCTO_DISK_CREATE, true), OF_BOTH_AT(OCTO_DISK_UNLINK, true),
+    OF_BOTH(OCTO_DISK_CREATE),          OF_BOTH(OCTO_DISK_UNLINK),
+    OF_BOTH(OCTO_DISK_CREATE),          MADE_DURABLE};
+static const struct prepare_step remove_steps[] = {
+    OF_BOTH(OCTO_DISK_CREATE), /* REMOVE_FIRST: the first attempt leaves this out */
+    OF_BOTH(OCTO_DISK_UNLINK),
+    {OCTO_DISK_DIR_SYNC, 0, false},
+    {OCTO_DISK_NONE, 0, false}};
 static const struct prepare_step extend_steps[] = {
     OF_BOTH(OCTO_DISK_ALLOCATE), OF_BOTH(OCTO_DISK_SYNC), {OCTO_DISK_NONE, 0, false}};
 
@@ -224,6 +232,7 @@ static void prepare_begin(struct wal_segments *segments, enum wal_prepare_mode m
     prepare->bytes = bytes;
 }
 
+/* A file to be recycled may still stand under its old name: then it goes from there. */
 static void prepare_again(struct wal_prepare *prepare)
 {
     prepare->mode = WAL_PREPARE_AGAIN;
@@ -280,6 +289,7 @@ static void prepare_choose(struct octo_wal *wal, struct octo_step *step)
     } else if (segments->old_count > OLD_KEPT) {
         octo_step_mark(step, OCTO_MARK_SEGMENT_REMOVED);
         prepare_begin(segments, WAL_PREPARE_REMOVE, old_take(segments), 0);
+        segments->prepare.step = REMOVE_FIRST;
     }
 }
 
@@ -357,6 +367,18 @@ static void extend_give_up(struct octo_wal *wal)
     segments->prepare.mode = WAL_PREPARE_NONE;
 }
 
+/* What there is of a new file serves the next attempt, or another file that is old by then. An old
+ * file that was to be recycled is on its way out, and its successor is made anew. */
+static void no_space_give_up(struct octo_wal *wal)
+{
+    struct wal_prepare *prepare = &wal->segments.prepare;
+
+    if (prepare->from != 0 || prepare->mode != WAL_PREPARE_AGAIN)
+        return;
+    old_add(wal, prepare->number);
+    prepare->mode = WAL_PREPARE_NONE;
+}
+
 static void prepare_failed(struct octo_wal *wal, struct octo_step *step, enum octo_err err)
 {
     struct wal_segments *segments = &wal->segments;
@@ -365,23 +387,19 @@ static void prepare_failed(struct octo_wal *wal, struct octo_step *step, enum oc
     octo_time_ns pause = wal->config.disk_retry_ns;
 
     octo_step_directory_give(step, OCTO_DIRECTORY_LOG);
-    prepare_again(prepare); /* a file to be recycled may still stand under its old name: it goes */
     if (mode == WAL_PREPARE_EXTEND)
         extend_give_up(wal);
-    if (mode == WAL_PREPARE_REMOVE) {
-        old_add(wal, prepare->number);
-        prepare->mode = WAL_PREPARE_NONE;
-    }
+    else if (mode == WAL_PREPARE_REMOVE)
+        prepare->step = 0;
+    else
+        prepare_again(prepare);
     if (err == OCTO_ERR_NO_SPACE) {
         if (!segments->no_space) {
             octo_step_mark(step, OCTO_MARK_NO_SPACE);
             octo_step_trace(step, OCTO_TRACE_NO_SPACE, OCTO_FILE_MAIN, 0, 0, 0);
         }
-        /* What there is of it serves the next attempt, or another file that is old by then. */
         segments->no_space = true;
-        if (prepare->mode == WAL_PREPARE_AGAIN)
-            old_add(wal, prepare->number);
-        prepare->mode = WAL_PREPARE_NONE;
+        no_space_give_up(wal);
         pause *= NO_SPACE_RETRY_TIMES;
     }
     prepare->not_before = step->now + pause;

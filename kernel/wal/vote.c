@@ -93,7 +93,8 @@ static bool slot_parse(const struct octo_wal *wal, const uint8_t *at, uint32_t s
         .term = octo_get_u64(at + AT_TERM),
         .vote = octo_get_u32(at + AT_VOTE),
     };
-    return pair_of(ballot->generation) == slot / 2;
+    return pair_of(ballot->generation) == slot / 2 &&
+           ballot->generation <= OCTO_FORMAT_NUMBER_MAX && ballot->term <= OCTO_FORMAT_NUMBER_MAX;
 }
 
 void octo_wal_votes_format(struct octo_wal *wal)

@@ -138,14 +138,15 @@ struct wal_scan {
     uint64_t accepted_place;       /* of its record */
     octo_sequence base_sequence; /* of the last base record that was taken, or entry at or below the
                                     base; 0 if none */
-    bool marked;                 /* a marker was found */
-    struct wal_mark marker;      /* the one that counts */
-    struct octo_position floor;  /* that it carries; index 0: none */
-    uint32_t marker_topics;      /* where it stands */
-    uint32_t used_segment;       /* the last one with a record */
-    uint64_t used_end;           /* where its last record ends */
-    bool used;                   /* any record was found */
-    bool unfounded;              /* the log went on from a snapshot that is not there */
+    uint64_t marker_place;
+    bool marked;                   /* a marker was found */
+    struct wal_mark marker;        /* the one that counts */
+    struct octo_position floor;    /* that it carries; index 0: none */
+    uint32_t marker_topics;        /* where it stands */
+    uint32_t used_segment;         /* the last one with a record */
+    uint64_t used_end;             /* where its last record ends */
+    bool used;                     /* any record was found */
+    bool unfounded;                /* the log went on from a snapshot that is not there */
     uint64_t other[WAL_OTHER_MAX]; /* chains, by index, of a log that the snapshot replaced */
     octo_index other_last;         /* its end; 0: there is none */
     bool lost;                     /* what the marker covers is not all there */

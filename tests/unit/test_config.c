@@ -77,7 +77,9 @@ Test(config, every_limit_is_checked)
     TRY(flush_bytes_max, 4096 + 512, BAD);
     TRY(flush_bytes_max, 4096 + 1024, GOOD);
     TRY(flush_bytes_max, 8192 + 1, BAD);
-    TRY(read_bytes, 16 * 1024 - 1, BAD);
+    TRY(read_bytes, 16 * 1024 - 512, BAD);
+    TRY(read_bytes, 16 * 1024 + 511, BAD);
+    TRY(read_bytes, 16 * 1024 + 512, GOOD);
     TRY(sessions_max, 0, BAD);
     TRY(sessions_max, UINT32_MAX, BAD);
     TRY(result_bytes_max, 0, BAD);
@@ -86,7 +88,7 @@ Test(config, every_limit_is_checked)
     TRY(pre_vote, false, GOOD);
     TRY(check_quorum, false, GOOD);
 #undef TRY
-    cr_assert_eq(tried, 46);
+    cr_assert_eq(tried, 48);
 }
 
 Test(config, names_are_there_and_differ)

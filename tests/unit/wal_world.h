@@ -480,9 +480,18 @@ static inline struct world *world_make(void)
     return aligned_alloc(64, octo_align_up(sizeof(struct world), 64));
 }
 
-/* A saved world is put back where it was: it holds pointers into itself. */
+#ifdef __SANITIZE_ADDRESS__
+void __asan_unpoison_memory_region(const volatile void *at, size_t size);
+#else
+#define __asan_unpoison_memory_region(at, size) ((void)(at))
+#endif
+
+/* A saved world is put back where it was: it holds pointers into itself. What the disk had poisoned
+ * is not any more. */
 static inline void world_copy(struct world *to, const struct world *from)
 {
+    __asan_unpoison_memory_region(from->disk_bytes, sizeof from->disk_bytes);
+    __asan_unpoison_memory_region(to->disk_bytes, sizeof to->disk_bytes);
     memcpy(to, from, offsetof(struct world, disk_bytes));
     memcpy(to->disk_bytes, from->disk_bytes, from->arena.used);
     memcpy(to->wal_bytes, from->wal_bytes, octo_wal_bytes(&from->config));

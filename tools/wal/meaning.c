@@ -64,7 +64,8 @@ void log_begin(struct log *log, const struct position *snapshot)
     log->marked = false;
     for (uint32_t i = 0; i < log->marker_count; i++) {
         const struct marker *marker = &log->markers[i];
-        if (log->marked && marker->sequence < log->marker.sequence)
+        if (void_by(log, marker->place, marker->sequence) != NULL ||
+            (log->marked && marker->sequence < log->marker.sequence))
             continue;
         log->marked = true;
         log->marker = *marker;
@@ -202,10 +203,10 @@ enum meaning log_take(struct log *log, const struct record *record)
 {
     if (record->type == OCTO_RECORD_CUT)
         return MEANS_CUT;
-    if (record->type == OCTO_RECORD_MARKER) /* true for ever: no cut makes it void */
-        return MEANS_MARKER;
     if (void_by(log, record_place(record), record->sequence) != NULL)
         return MEANS_VOID;
+    if (record->type == OCTO_RECORD_MARKER)
+        return MEANS_MARKER;
     if (record->sequence <= log->accepted)
         return MEANS_DUPLICATE;
     return record->type == OCTO_RECORD_ENTRY ? entry_take(log, record) : base_take(log, record);

@@ -22,7 +22,9 @@ void ballot_parse(struct ballot *ballot, const struct content *file, uint32_t sl
     ballot->generation = octo_get_u64(at + 16);
     ballot->term = octo_get_u64(at + 24);
     ballot->vote = octo_get_u32(at + 32);
-    ballot->valid = ballot->generation % 2 == slot / 2;
+    ballot->valid = ballot->generation % 2 == slot / 2 &&
+                    ballot->generation <= OCTO_FORMAT_NUMBER_MAX &&
+                    ballot->term <= OCTO_FORMAT_NUMBER_MAX;
 }
 
 void votes_read(struct votes *votes, const struct directory *directory, const struct owner *owner)
