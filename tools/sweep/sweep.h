@@ -22,7 +22,8 @@
 #define SWEEP_PENDING_MAX   64u
 #define SWEEP_MESSAGES_MAX  128u
 #define SWEEP_WIRE_BYTES    65536u
-#define SWEEP_LOG_MAX       512u /* entries that a run may commit */
+#define SWEEP_READY_NS      (10 * OCTO_SECOND) /* of virtual time, from start to READY */
+#define SWEEP_LOG_MAX       512u               /* entries that a run may commit */
 #define SWEEP_TERMS_MAX     256u
 #define SWEEP_TEXT_BYTES    256u
 
@@ -240,6 +241,13 @@ void sweep_host_crash(struct sweep_world *world, struct sweep_host *host,
                       const struct sweep_crash *crash);
 void sweep_host_boot(struct sweep_world *world, struct sweep_host *host);
 void sweep_host_step(struct sweep_world *world, struct sweep_host *host, struct octo_event *event);
+
+/* sweep_host_complete ends the operation in pending[at] and hands it to the node. */
+void sweep_host_complete(struct sweep_world *world, struct sweep_host *host, uint32_t at);
+
+/* sweep_effects_create: the effects are nobody's state. Their buffers are outside the world, and
+ * shared. */
+void sweep_effects_create(const struct octo_config *config);
 
 /* Operations submitted by the last event, kept outside the world. */
 #define SWEEP_OPS_MAX 64u
