@@ -68,6 +68,7 @@ enum drawing_item {
     ITEM_KEEP = 52,
     ITEM_CHUNK = 53,
     ITEM_SEGMENTS = 54,
+    ITEM_CRASH_TRUNCATED = 55,
 };
 
 static uint64_t draw_bits(struct octo_world *world, enum drawing_item item, uint64_t identity)
@@ -313,6 +314,8 @@ static void draw_windows(struct octo_world *world)
     if (drawing->on[OCTO_FAULT_POWER_LOSS] && draw_chance(world, ITEM_CRASH_ELECTED, 400000))
         drawing->crash_elected_ppm =
             (uint32_t)draw_scaled(world, ITEM_CRASH_ELECTED_RATE, 100000, 700000);
+    if (drawing->on[OCTO_FAULT_POWER_LOSS] && draw_chance(world, ITEM_CRASH_TRUNCATED, 400000))
+        drawing->crash_truncated_ppm = 300000;
     drawing->damage_ppm = (uint32_t)draw_scaled(world, ITEM_DAMAGE, 50000, 600000);
     drawing->damage_ns = draw_scaled(world, ITEM_DAMAGE_LENGTH, 50 * OCTO_MS, 2000 * OCTO_MS);
     drawing->clock_offset_ns = draw_scaled(world, ITEM_CLOCK_OFFSET, OCTO_MS, 100 * OCTO_SECOND);

@@ -1,11 +1,13 @@
 /* What a step asked for: sends, disk operations with their chances, replies, traces, a halt. */
 #include "sim/world.h"
 
-#define CRASH_DETAIL_ELECTED 16u /* apart from the schedule's details */
-#define ELECTED_CRASH_NS     (10 * OCTO_MS)
-#define SLOW_TIMES           20u
-#define ASTRAY_SECTORS_MAX   16u
-#define HALT_PAUSE_NS        (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
+#define CRASH_DETAIL_ELECTED   16u /* apart from the schedule's details */
+#define CRASH_DETAIL_TRUNCATED 17u
+#define ELECTED_CRASH_NS       (10 * OCTO_MS)
+#define TRUNCATED_CRASH_NS     (4 * OCTO_MS)
+#define SLOW_TIMES             20u
+#define ASTRAY_SECTORS_MAX     16u
+#define HALT_PAUSE_NS          (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
 
 /* ---- The disk's questions -------------------------------------------------------------------- */
 
@@ -271,14 +273,26 @@ static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct 
     return true;
 }
 
+/* Power fails within `within` of now, or does not. Crash and restart are one decision. */
+static void crash_soon(struct octo_world *world, const struct octo_key *key, uint32_t ppm,
+                       octo_time_ns within)
+{
+    if (ppm == 0 || world->quiet)
+        return;
+    const uint64_t bits = world_decide(world, key);
+    if (!octo_strikes(bits, ppm))
+        return;
+    const uint64_t when = octo_mix(bits);
+    const octo_time_ns at = world->now + 1 + octo_range(when, within);
+    const octo_time_ns back = at + 1 + octo_range(octo_mix(when), world->drawing.down_ns + 1);
+    world_at(world, at, OCTO_ITEM_CRASH, key->actor, key->incarnation);
+    world_at(world, back, OCTO_ITEM_START, key->actor, key->incarnation);
+}
+
 /* A new leader loses power before, or just after, its first entry has reached anybody: what the
- * episodes with several short-lived leaders begin with (figure 8). Crash and restart are one
- * decision. */
+ * episodes with several short-lived leaders begin with (figure 8). */
 static void crash_elected(struct octo_world *world, octo_node_id id, octo_term term)
 {
-    const struct octo_drawing *const drawing = &world->drawing;
-    if (drawing->crash_elected_ppm == 0 || world->quiet)
-        return;
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_CRASH,
         .detail = CRASH_DETAIL_ELECTED,
@@ -286,14 +300,21 @@ static void crash_elected(struct octo_world *world, octo_node_id id, octo_term t
         .incarnation = world->hosts[id].incarnation,
         .identity = {term, 0},
     };
-    const uint64_t bits = world_decide(world, &key);
-    if (!octo_strikes(bits, drawing->crash_elected_ppm))
-        return;
-    const uint64_t when = octo_mix(bits);
-    const octo_time_ns at = world->now + 1 + octo_range(when, ELECTED_CRASH_NS);
-    const octo_time_ns back = at + 1 + octo_range(octo_mix(when), drawing->down_ns + 1);
-    world_at(world, at, OCTO_ITEM_CRASH, id, key.incarnation);
-    world_at(world, back, OCTO_ITEM_START, id, key.incarnation);
+    crash_soon(world, &key, world->drawing.crash_elected_ppm, ELECTED_CRASH_NS);
+}
+
+/* A follower loses power while it writes entries in place of others: of those that replace and
+ * those that are replaced the disk may then hold any mixture. */
+static void crash_truncated(struct octo_world *world, octo_node_id id, octo_index from)
+{
+    const struct octo_key key = {
+        .purpose = OCTO_DECIDE_CRASH,
+        .detail = CRASH_DETAIL_TRUNCATED,
+        .actor = (uint8_t)id,
+        .incarnation = world->hosts[id].incarnation,
+        .identity = {from, 0},
+    };
+    crash_soon(world, &key, world->drawing.crash_truncated_ppm, TRUNCATED_CRASH_NS);
 }
 
 static void note_trace(struct octo_world *world, octo_node_id id, const struct octo_trace *trace)
@@ -306,6 +327,8 @@ static void note_trace(struct octo_world *world, octo_node_id id, const struct o
     } else if (trace->kind == OCTO_TRACE_ROLE && trace->words[1] == OCTO_ROLE_LEADER) {
         world->elections++;
         crash_elected(world, id, trace->words[2]);
+    } else if (trace->kind == OCTO_TRACE_TRUNCATE) {
+        crash_truncated(world, id, trace->words[0]);
     }
 }
 

@@ -62,8 +62,9 @@ struct octo_drawing {
     uint32_t damage_ppm;    /* per window: full, slow, rotting, wiped or swapped disks */
     octo_time_ns damage_ns; /* largest length of a full or slow disk's window */
     uint32_t crash_at_io_ppm;
-    uint32_t crash_elected_ppm; /* a new leader loses power within a few milliseconds */
-    octo_time_ns window_ns;     /* fault windows: one decision per kind and window */
+    uint32_t crash_elected_ppm;   /* a new leader loses power within a few milliseconds */
+    uint32_t crash_truncated_ppm; /* likewise who replaces entries of its log */
+    octo_time_ns window_ns;       /* fault windows: one decision per kind and window */
     uint32_t crash_ppm, partition_ppm, pause_ppm; /* per window */
     octo_time_ns down_ns, cut_ns, pause_ns;       /* largest lengths */
     octo_time_ns clock_offset_ns;
