@@ -137,7 +137,7 @@ void octo_oracles_damaged(struct octo_oracles *oracles, octo_node_id node);
 
 /* octo_oracles_wiped: a node that is down got a new, empty disk. Its promises are gone, and it must
  * not be READY again if it made any. */
-void octo_oracles_wiped(struct octo_oracles *oracles, octo_node_id node);
+void octo_oracles_wiped(struct octo_oracles *oracles, octo_node_id id);
 
 /* Client operations. `operation` counts 0, 1, 2 … over the whole world. Times are the world's, and
  * order is the order of the calls. The command's bytes are copied as far as needed. */
