@@ -29,8 +29,7 @@ static struct octo_event completion(const struct octo_disk_op *op)
                                .disk = {.id = op->id, .result = OCTO_ERR_OK}};
     if (op->kind == OCTO_DISK_WRITE)
         event.disk.length = op->length;
-    if (op->kind == OCTO_DISK_READ &&
-        (op->file.kind == OCTO_FILE_IDENTITY || op->file.kind == OCTO_FILE_VOTE))
+    if (op->kind == OCTO_DISK_READ)
         event.disk.result = OCTO_ERR_NOT_FOUND;
     return event;
 }
@@ -93,6 +92,9 @@ static bool follower_make(struct follower *follower, uint32_t rounds)
     memset(follower, 0, sizeof *follower);
     octo_config_small(&follower->config, CLUSTER_ID, FOLLOWER, 3,
                       rounds * BENCH_APPEND_ENTRIES + 1);
+    /* Nothing but appends: the log, in memory and on the disk, holds all there is to come. */
+    follower->config.snapshot_entries = 0;
+    follower->config.segments_max = 8 + rounds * MESSAGE_BYTES / follower->config.segment_bytes;
     octo_effects_limits(&follower->config, &items, &bytes);
     const size_t size = octo_node_bytes(&follower->config);
     follower->block = aligned_alloc(64, size);
@@ -139,7 +141,8 @@ static uint32_t message_make(uint32_t round, uint8_t *out)
                                          .sequence = previous + i + 1,
                                          .command = command,
                                          .size = BENCH_APPEND_BYTES};
-        const uint32_t at = octo_message_entries_offset(OCTO_MESSAGE_APPEND_REQUEST) + message.entries_bytes;
+        const uint32_t at =
+            octo_message_entries_offset(OCTO_MESSAGE_APPEND_REQUEST) + message.entries_bytes;
         message.entries_bytes += octo_entry_encode(&entry, out + at, MESSAGE_BYTES - at);
     }
     return octo_message_encode(&message, CLUSTER_ID, out, MESSAGE_BYTES);

@@ -5,7 +5,7 @@ _octo_sim()
     COMPREPLY=()
     case $previous in
     --faults)
-        mapfile -t COMPREPLY < <(compgen -W 'swarm none all' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'swarm none all disk' -- "$word")
         return
         ;;
     --nodes | --dump)
@@ -16,11 +16,11 @@ _octo_sim()
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --seed | --seeds | --ops | --until)
+    --seed | --seeds | --ops | --until | --io-errors | --crash-cycles)
         return
         ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W '--seed --seeds --keep-going --nodes --ops --faults --trace
-        --until --dump --check-determinism --json -q --quiet -h --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W '--seed --seeds --keep-going --nodes --ops --faults --io-errors
+        --crash-cycles --unbounded --trace --until --dump --check-determinism --json -q --quiet -h --help --version' -- "$word")
 }
 complete -F _octo_sim octo-sim

@@ -34,9 +34,10 @@ struct octo_config {
     uint32_t batches_max;     /* batches on their way to the disk at a time; 1 .. 8 */
     uint32_t segment_bytes;   /* of a log segment; a multiple of sector_bytes, at least 4 of them. A
                                  batch that is longer gets a segment of its own size */
-    uint32_t segments_max;    /* of one topic, spare ones included; 4 .. 65536. Together they should
-                                 hold    all that memory does, two sectors an entry: else entries that are
-                                 not    committed can fill the disk, and none after them commits */
+    uint32_t
+        segments_max; /* of one topic, spare ones included; 4 .. 65536. Together they should
+                         hold    all that memory does, two sectors an entry: else entries that
+                         are    not    committed can fill the disk, and none after them commits */
     bool marker_lazy; /* acknowledge when the records are durable, the marker following later: one
                          sync less, and a torn tail makes the node recover from its peers. Off
                          unless measured: docs/durability.md */

@@ -7,7 +7,8 @@
 
 #include "kernel/base.h"
 
-/* Sequences, indexes, terms and generations end well before 2^64, so that adding to one cannot wrap. */
+/* Sequences, indexes, terms and generations end well before 2^64, so that adding to one cannot
+ * wrap. */
 #define OCTO_FORMAT_NUMBER_MAX (UINT64_MAX / 4)
 
 #define OCTO_RECORD_MAGIC        0x5254434fu /* "OCTR" */

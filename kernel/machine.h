@@ -54,7 +54,8 @@ struct octo_machine {
                      struct octo_buffer *out);
 
     /* restore consumes the next piece of a snapshot into a freshly initialised state. `last` is
-     * true with the final piece, which may be empty. OCTO_ERR_MALFORMED or OCTO_ERR_FULL leaves the state unusable. */
+     * true with the final piece, which may be empty. OCTO_ERR_MALFORMED or OCTO_ERR_FULL leaves the
+     * state unusable. */
     enum octo_err (*restore)(struct octo_machine_context *context, const uint8_t *bytes,
                              uint32_t size, bool last);
 

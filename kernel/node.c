@@ -5,12 +5,7 @@
  *     one event ──> its handler ──> promises that became due ──> commit ──> apply ──> send ──>
  * flush
  */
-#include "kernel/node.h"
-#include "kernel/raft/raft.h"
-#include "kernel/sessions.h"
-#include "kernel/snapshot/snapshot.h"
-#include "kernel/step.h"
-#include "kernel/wal/wal.h"
+#include "kernel/node_state.h"
 #include "kernel/wire/wire.h"
 
 /* What the log may emit in one step: its disk operations and their traces. */
@@ -18,35 +13,6 @@
 
 /* Of the node itself: REFUSE, READY, HALT, the HALT effect, and one reply to a request. */
 #define NODE_ITEMS 5u
-
-#define PROPOSALS 128u /* a power of two */
-
-/* A command that this leader has put into its log: a retry of it need not be appended again, the
- * answer comes when it is applied. One slot for many clients; what is forgotten is appended twice,
- * and applied once all the same (thesis 6.3). */
-struct proposal {
-    octo_client_id client;
-    uint64_t sequence;
-    octo_term term; /* led by this node; 0: the slot is free */
-};
-
-struct octo_node {
-    struct octo_config config;
-    struct octo_raft raft;
-    struct octo_wal *wal; /* these pointers stay within the block (K2) */
-    struct octo_snapshots *snapshots;
-    struct octo_sessions *sessions;
-    uint8_t *machine_memory;
-    struct octo_machine_context machine;
-    octo_index applied;
-    uint64_t seed;
-    octo_time_ns now; /* of the last event */
-    uint64_t next_op; /* id of the next disk operation */
-    enum octo_directory_user directory;
-    bool booted;
-    uint32_t marks[OCTO_MARK_COUNT];
-    struct proposal proposals[PROPOSALS];
-};
 
 /* ---- Memory and limits --------------------------------------------------------------------- */
 
@@ -212,63 +178,6 @@ static void node_apply(struct octo_node *node, struct octo_step *step)
         octo_step_mark(step, OCTO_MARK_APPLY_PAGED);
         octo_step_deadline(step, step->now);
     }
-}
-
-/* ---- Snapshots ----------------------------------------------------------------------------- */
-
-/* A snapshot counts from now on: the log before it may go, but for what slow followers may still
- * want and what is not applied yet. */
-static void snapshot_follow(struct octo_node *node, struct octo_step *step)
-{
-    const enum octo_snapshot_news news = octo_snapshots_news(node->snapshots);
-    const struct octo_position *position = &octo_snapshots_newest(node->snapshots)->position;
-    const octo_index base = octo_wal_log(node->wal)->base.index;
-    octo_index keep = base;
-
-    switch (news) {
-    case OCTO_SNAPSHOT_NO_NEWS:
-        break;
-    case OCTO_SNAPSHOT_SAVED:
-        if (position->index > base + node->config.log_keep_entries)
-            keep = position->index - node->config.log_keep_entries;
-        octo_wal_compact(node->wal, step, position->index, octo_min_u64(keep, node->applied));
-        break;
-    case OCTO_SNAPSHOT_INSTALLED:
-        octo_raft_installed(&node->raft, step, position);
-        node->applied = position->index;
-        break;
-    }
-}
-
-/* Whether entries or bytes of the log in memory are more than half of what it can hold. */
-static bool log_half_full(const struct octo_log *log)
-{
-    if (log->last == log->base.index)
-        return false;
-    const struct octo_log_slot *first = &log->slots[(log->base.index + 1) % log->entries_max];
-    return log->last - log->base.index > log->entries_max / 2 ||
-           log->bytes_end - first->offset > log->bytes_max / 2;
-}
-
-/* Takes one after so many entries, or when space for the log runs out. Not while somebody is being
- * sent the present one, who would have to begin anew, unless it is about space. */
-static void snapshot_consider(struct octo_node *node, struct octo_step *step)
-{
-    const struct octo_machine *machine = step->effects->machine;
-    const struct octo_log *log = octo_wal_log(node->wal);
-    const octo_index since = node->applied - octo_snapshots_newest(node->snapshots)->position.index;
-
-    if (node->config.snapshot_entries == 0 || machine->snapshot == NULL || machine->restore == NULL)
-        return;
-    const bool due = since >= node->config.snapshot_entries;
-    const bool pressed = (since > log->entries_max / 16 && log_half_full(log)) ||
-                         (since > 0 && octo_wal_pressed(node->wal, node->applied));
-    if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
-        return;
-    if (!octo_snapshots_idle(node->snapshots, step->now))
-        return;
-    const struct octo_position position = octo_log_position(log, node->applied);
-    octo_snapshots_take(node->snapshots, step, &position);
 }
 
 /* The step's last words: what is due on the disk, and when to come back. */
@@ -445,22 +354,6 @@ static void node_start(struct octo_node *node, struct octo_step *step)
     octo_assert(node->raft.commit >= node->applied);
 }
 
-/* The log awaits the snapshot from which it goes on. */
-static void node_snapshot_boot(struct octo_node *node, struct octo_step *step)
-{
-    switch (octo_snapshots_stage(node->snapshots)) {
-    case OCTO_SNAPSHOTS_IDLE:
-        octo_snapshots_boot(node->snapshots, step);
-        break;
-    case OCTO_SNAPSHOTS_READY:
-        octo_wal_found(node->wal, step, &octo_snapshots_newest(node->snapshots)->position);
-        break;
-    case OCTO_SNAPSHOTS_BOOTING:
-    case OCTO_SNAPSHOTS_FAILED:
-        break;
-    }
-}
-
 /* Whether the log is usable, starting or halting the node when that has just changed. */
 static bool node_running(struct octo_node *node, struct octo_step *step)
 {
@@ -475,7 +368,7 @@ static bool node_running(struct octo_node *node, struct octo_step *step)
         node_halt(node, step, octo_wal_reason(node->wal));
         return false;
     case OCTO_WAL_WAITING:
-        node_snapshot_boot(node, step);
+        octo_node_snapshot_boot(node, step);
         node_disk(node, step);
         return false;
     case OCTO_WAL_IDLE:
@@ -519,10 +412,10 @@ void octo_node_step(struct octo_node *node, const struct octo_event *event,
     node_event(node, &step, event);
     if (!node_running(node, &step))
         return;
-    snapshot_follow(node, &step);
+    octo_node_snapshot_follow(node, &step);
     octo_raft_advance(&node->raft, &step);
     node_apply(node, &step);
-    snapshot_consider(node, &step);
+    octo_node_snapshot_consider(node, &step);
     octo_raft_send(&node->raft, &step);
     node_disk(node, &step);
     octo_raft_check(&node->raft);

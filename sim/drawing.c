@@ -207,7 +207,7 @@ static bool kind_drawn(struct octo_world *world, uint32_t fault)
                         faults == OCTO_SIM_FAULTS_DISK ? 800000 : 500000);
 }
 
-static void draw_kinds(struct octo_world *world)
+static void kinds_draw(struct octo_world *world)
 {
     bool *const on = world->drawing.on;
     const enum octo_sim_faults faults = world->options.faults;
@@ -221,6 +221,14 @@ static void draw_kinds(struct octo_world *world)
             continue;
         on[fault] = kind_drawn(world, fault);
     }
+}
+
+/* What was asked for by name is on whatever the mix. */
+static void draw_kinds(struct octo_world *world)
+{
+    bool *const on = world->drawing.on;
+
+    kinds_draw(world);
     if (world->options.io_error_ppm > 0) {
         on[OCTO_FAULT_DISK_READ_ERROR] = true;
         on[OCTO_FAULT_DISK_WRITE_ERROR] = true;

@@ -186,11 +186,13 @@ static void look_quiet(struct octo_world *world)
     if (!at_rest(world, why, sizeof why)) {
         if (world->now <= since + world->drawing.heal_ns)
             return;
+        world->over = true;
+        if (world->options.unbounded) /* what was lost everywhere is waited for in vain */
+            return;
         octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
                            "%s, %llu ms after faults stopped and %llu ms after the last progress",
                            why, (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
                            (unsigned long long)((world->now - since) / OCTO_MS));
-        world->over = true;
         return;
     }
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {

@@ -12,7 +12,7 @@ static uint64_t ledger_bits(struct octo_world *world, uint8_t detail, uint64_t i
     return world_decide(world, &key);
 }
 
-static void impaired_tell(struct octo_world *world)
+void ledger_tell(struct octo_world *world)
 {
     for (octo_node_id id = 1; id <= world->options.node_count; id++)
         octo_oracles_impaired(world->oracles, id, ledger_impaired(world, id));
@@ -28,7 +28,6 @@ void ledger_draw(struct octo_world *world)
     world->ledger = (struct octo_ledger){0};
     if (world->options.unbounded) {
         world->ledger.impaired = (2u << nodes) - 2;
-        impaired_tell(world);
         return;
     }
     if (most == 0 ||
@@ -43,7 +42,6 @@ void ledger_draw(struct octo_world *world)
         world->ledger.impaired |= 1u << id;
         left--;
     }
-    impaired_tell(world);
 }
 
 bool ledger_impaired(const struct octo_world *world, octo_node_id id)

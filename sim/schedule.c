@@ -3,8 +3,8 @@
  * Virtual time is cut into windows. At the start of each, one decision per family (crash,
  * partition, pause) says whether it strikes, whom, how, when in the window and for how long; a
  * crash and its restart, a cut and its heal are one decision. A kind that is on and has not struck
- * yet is forced, in every second window or in each, so that no run ends before each has struck (finish.c waits
- * for it).
+ * yet is forced, in every second window or in each, so that no run ends before each has struck
+ * (finish.c waits for it).
  */
 #include "sim/world.h"
 

@@ -116,6 +116,7 @@ static bool parts_make(struct octo_world *world)
     if (!effects_make(world) || !oracles_make(world))
         return false;
     drawing_make(world);
+    ledger_tell(world);
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
         if (!host_create(world, id))
             return false;

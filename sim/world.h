@@ -246,6 +246,7 @@ void schedule_crash(struct octo_world *world, octo_node_id id, bool power_loss, 
 
 /* ledger.c */
 void ledger_draw(struct octo_world *world);
+void ledger_tell(struct octo_world *world); /* to the oracles */
 bool ledger_impaired(const struct octo_world *world, octo_node_id id);
 
 /* ledger_allows: whether the node's copy of this file may become a lie now. ledger_allows_read: and

@@ -23,7 +23,6 @@ static const struct {
 struct arguments {
     struct sweep_options options;
     enum sweep_kind only; /* SWEEP_KIND_COUNT: all */
-    uint64_t nodes;       /* 0: all */
     bool json;
 };
 
@@ -41,6 +40,7 @@ static const char help[] =
     "                   crash   power loss and kill before and after every disk operation\n"
     "                   twice   power loss, and again at every operation of the recovery\n"
     "                   damage  every sector of every file of one copy, after a clean kill\n"
+    "                   mend    power loss at every operation of the recovery that repairs one\n"
     "  --nodes N      the workload of one voter alone (1), or of three (3)\n"
     "  --quick        every 7th point only: not exhaustive, for a quick look\n"
     "  --every        run again what a power loss leaves just as another one left it: bytes on "
@@ -123,15 +123,15 @@ static bool abbreviated(const char *word)
 }
 
 /* Returns an exit status, or -1 to go on. */
-static int take(struct arguments *arguments, int flag)
+static int take(struct arguments *arguments, int flag, const char *word)
 {
     switch (flag) {
     case FLAG_ONLY:
         if (!sweep_named(optarg, &arguments->only))
-            return usage("--only wants fail, crash, twice or damage, not \"%s\"", optarg);
+            return usage("--only wants fail, crash, twice, damage or mend, not \"%s\"", optarg);
         return -1;
     case FLAG_NODES:
-        if (!number(optarg, 3, &arguments->nodes) || arguments->nodes == 2)
+        if (!number(optarg, 3, &arguments->options.nodes) || arguments->options.nodes == 2)
             return usage("--nodes wants 1 or 3, not \"%s\"", optarg);
         return -1;
     case FLAG_POINT:
@@ -158,9 +158,10 @@ static int take(struct arguments *arguments, int flag)
         fputs(help, stdout);
         return EXIT_HELD;
     case ':':
-        return usage("%s wants a value", flags[0].name == NULL ? "" : "the last flag");
+        return usage("%s wants a value", word);
     default:
-        return usage("%s", "unknown flag, or a value where none belongs");
+        return strchr(word, '=') != NULL ? usage("%s takes no value", word)
+                                         : usage("unknown flag %s", word);
     }
 }
 
@@ -174,7 +175,7 @@ static int parse(struct arguments *arguments, int argc, char **argv)
             return usage("unknown flag %s", argv[i]);
     }
     while ((flag = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
-        const int status = take(arguments, flag);
+        const int status = take(arguments, flag, argv[optind - 1]);
         if (status >= 0)
             return status;
     }
@@ -297,7 +298,8 @@ static int run_all(const struct arguments *arguments)
         if (arguments->only != SWEEP_KIND_COUNT && sweep != arguments->only)
             continue;
         for (uint32_t i = 0; i < WORLDS; i++) {
-            if (arguments->nodes != 0 && arguments->nodes != worlds[i].scenario->nodes)
+            if (arguments->options.nodes != 0 &&
+                arguments->options.nodes != worlds[i].scenario->nodes)
                 continue;
             struct sweep_row *row = &rows[count++];
             *row = (struct sweep_row){.sweep = (enum sweep_kind)sweep,

@@ -9,9 +9,9 @@
  *
  *   F1  A marker is never for more than is durable in both topics.
  *   F2  Records reach the disk in the order of their sequences. An entry gets its sequence when it
- * is put into a batch, and keeps it wherever that batch is written. F3  A batch begins on a sector
- * that was never submitted before, in either topic. F4  All batches on their way lie in one
- * segment.
+ *       is put into a batch, and keeps it wherever that batch is written.
+ *   F3  A batch begins on a sector that was never submitted before, in either topic.
+ *   F4  All batches on their way lie in one segment.
  *
  * Failures (K8). When any operation fails, the others are waited for (they still use the buffers);
  * then every batch that is not done is written again as a whole, to both topics, in order, further

@@ -148,6 +148,9 @@ void sim_json_run(const struct sim_program *program, const struct sim_outcome *o
     put_number(&object, "elections", result->elections);
     put_number(&object, "crashes", result->crashes);
     put_number(&object, "restarts", result->restarts);
+    put_number(&object, "impaired", result->impaired);
+    put_number(&object, "lies_told", result->lies_told);
+    put_number(&object, "lies_ended", result->lies_ended);
     put_maps(&object, result->faults, result->marks, outcome->excuses);
     if (difference != NULL)
         put_difference(&object, difference);
@@ -179,6 +182,9 @@ void sim_json_sums(const struct sim_program *program, const struct sim_sums *sum
     put_number(&object, "elections", sums->elections);
     put_number(&object, "crashes", sums->crashes);
     put_number(&object, "restarts", sums->restarts);
+    put_number(&object, "impaired", sums->impaired);
+    put_number(&object, "lies_told", sums->lies_told);
+    put_number(&object, "lies_ended", sums->lies_ended);
     put_maps(&object, sums->faults, sums->marks, sums->excuses);
     if (arguments->check_determinism)
         put_number(&object, "different", sums->different);

@@ -63,6 +63,9 @@ static void add(struct sim_sums *sums, const struct sim_outcome *outcome)
     sums->elections += result->elections;
     sums->crashes += result->crashes;
     sums->restarts += result->restarts;
+    sums->impaired += result->impaired;
+    sums->lies_told += result->lies_told;
+    sums->lies_ended += result->lies_ended;
     add_all(sums->faults, result->faults, OCTO_FAULT_COUNT);
     add_all(sums->marks, result->marks, OCTO_MARK_COUNT);
     add_all(sums->excuses, outcome->excuses, OCTO_EXCUSE_COUNT);

@@ -10,6 +10,7 @@ struct sim_sums {
     uint64_t last;                        /* seed of the last run made */
     uint64_t events, virtual_ns, wall_ns; /* wall: from the first run's begin to the last's end */
     uint64_t acked, failed, unknown, elections, crashes, restarts;
+    uint64_t impaired, lies_told, lies_ended;
     uint64_t faults[OCTO_FAULT_COUNT];
     uint64_t marks[OCTO_MARK_COUNT];
     uint64_t excuses[OCTO_EXCUSE_COUNT];

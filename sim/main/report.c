@@ -39,6 +39,15 @@ static void fault_rows(const struct sim_program *program, const uint64_t *faults
     }
 }
 
+/* What disks did behind the nodes' backs, and how many nodes the budget left without protection. */
+static void lie_rows(const struct sim_program *program, uint64_t impaired, uint64_t told,
+                     uint64_t ended)
+{
+    row(program, "impaired nodes", impaired);
+    row(program, "sectors that lied", told);
+    inner_row(program, "written anew", ended);
+}
+
 static void excuse_rows(const struct sim_program *program, const uint64_t *excuses)
 {
     for (size_t excuse = 0; excuse < OCTO_EXCUSE_COUNT; excuse++) {
@@ -119,6 +128,7 @@ void sim_report_run(const struct sim_program *program, const struct sim_outcome 
     row(program, "elections", result->elections);
     row(program, "crashes", result->crashes);
     row(program, "restarts", result->restarts);
+    lie_rows(program, result->impaired, result->lies_told, result->lies_ended);
     fault_rows(program, result->faults);
     row(program, "operations", (uint64_t)result->acked + result->failed + result->unknown);
     inner_row(program, "acknowledged", result->acked);
@@ -211,6 +221,7 @@ void sim_report_sums(const struct sim_program *program, const struct sim_sums *s
     row(program, "elections", sums->elections);
     row(program, "crashes", sums->crashes);
     row(program, "restarts", sums->restarts);
+    lie_rows(program, sums->impaired, sums->lies_told, sums->lies_ended);
     sum_faults(program, sums);
     row(program, "operations", sums->acked + sums->failed + sums->unknown);
     inner_row(program, "acknowledged", sums->acked);

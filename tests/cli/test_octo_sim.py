@@ -18,6 +18,7 @@ SMALL = ["--nodes", "3", "--ops", "60"]
 FIELDS = {"seed": int, "nodes": int, "scenario": str, "ops": int, "build": str, "verdict": str,
           "replay": str, "hash": str, "events": int, "virtual_ns": int, "wall_ns": int,
           "acked": int, "failed": int, "unknown": int, "elections": int, "crashes": int,
+          "impaired": int, "lies_told": int, "lies_ended": int,
           "faults": dict, "marks": dict, "excuses": dict}
 NULLABLE = ["property", "event", "why"]
 STATUS = {"ok": 0, "broken": 1, "undecided": 4}
@@ -77,8 +78,14 @@ BAD_USAGE = [
     (["--dump", "1", "--json"], "--json"),
     (["--ops", "0"], "1 to 100000"),
     (["--ops", "100001"], "1 to 100000"),
-    (["--faults", "some"], "swarm, none or all"),
-    (["--faults", ""], "swarm, none or all"),
+    (["--faults", "some"], "swarm, none, all or disk"),
+    (["--faults", ""], "swarm, none, all or disk"),
+    (["--io-errors", "0"], "1 to 50"),
+    (["--io-errors", "51"], "1 to 50"),
+    (["--io-errors", "5%"], "1 to 50"),
+    (["--crash-cycles", "0"], "1 to 100"),
+    (["--crash-cycles", "101"], "1 to 100"),
+    (["--unbounded=1"], "--unbounded takes no value"),
     (["--until", "0"], "1 to"),
     (["--until", "soon"], "1 to"),
     (["--dump", "0"], "1 to 9"),
@@ -144,7 +151,8 @@ class Usage(unittest.TestCase):
         for word in ("0", "1", "2", "3", "4"):
             self.assertRegex(done.stdout, rf"(?s)Exit status.*\b{word} ")
         self.assertEqual(help_flags(), {
-            "--seed", "--seeds", "--keep-going", "--nodes", "--ops", "--faults", "--trace",
+            "--seed", "--seeds", "--keep-going", "--nodes", "--ops", "--faults",
+            "--io-errors", "--crash-cycles", "--unbounded", "--trace",
             "--until", "--dump", "--check-determinism", "--json", "--quiet", "--help", "--version"})
 
     def test_version(self):
@@ -174,7 +182,8 @@ class Runs(unittest.TestCase):
         self.assertIn(done.returncode, (0, 1, 4))
         first = done.stdout.splitlines()[0]
         self.assertRegex(first, r"^seed 42: (ok|broken|undecided).*\(3 nodes, 60 operations\)$")
-        for label in ("events ", "elections", "crashes", "restarts", "faults", "acknowledged",
+        for label in ("events ", "elections", "crashes", "restarts", "impaired nodes",
+                      "sectors that lied", "faults", "acknowledged",
                       "failed", "unknown", "virtual time", "wall time", "events per second"):
             self.assertIn(label, done.stdout)
         self.assertRegex(done.stdout, r"trace hash +[0-9a-f]{16}\n")
@@ -209,6 +218,28 @@ class Runs(unittest.TestCase):
         _, run = run_json("--seed", 9, "--nodes", 3, "--ops", 50, "--faults", "all")
         done = subprocess.run(run["replay"] + " --json", shell=True, text=True, capture_output=True)
         self.assertEqual(json.loads(done.stdout)["hash"], run["hash"])
+
+    def test_the_replay_line_has_every_option(self):
+        options = ["--faults", "disk", "--io-errors", 5, "--crash-cycles", 2, "--unbounded"]
+        _, run = run_json("--seed", 9, "--nodes", 3, "--ops", 50, *options)
+        self.assertTrue(run["replay"].endswith(" ".join(map(str, options))), run["replay"])
+        done = subprocess.run(run["replay"] + " --json", shell=True, text=True, capture_output=True)
+        self.assertEqual(json.loads(done.stdout)["hash"], run["hash"])
+
+    def test_disk_faults_leave_the_network_alone(self):
+        _, run = run_json("--seed", 4, *SMALL, "--faults", "disk")
+        self.assertEqual({name: count for name, count in run["faults"].items() if count > 0 and
+                          name.startswith(("message-", "partition-", "clock-", "client-"))}, {})
+
+    def test_crash_cycles_crash_every_node_so_often(self):
+        _, run = run_json("--seed", 2, *SMALL, "--faults", "none", "--crash-cycles", 3)
+        self.assertGreaterEqual(run["crashes"], 3 * 3)
+        self.assertGreaterEqual(run["restarts"], 3 * 3)
+
+    def test_io_errors_strike_reads_writes_and_syncs(self):
+        _, run = run_json("--seed", 2, *SMALL, "--io-errors", 10)
+        for name in ("disk-read-error", "disk-write-error", "disk-sync-error"):
+            self.assertGreater(run["faults"][name], 0, name)
 
     def test_no_faults_means_none(self):
         _, run = run_json("--seed", 3, *SMALL, "--faults", "none")
@@ -263,7 +294,8 @@ class Many(unittest.TestCase):
         self.assertTrue(last["summary"])
         self.assertEqual(last["runs"], 12)
         self.assertEqual(last["ok"] + last["broken"] + last["undecided"], 12)
-        for name in ("events", "elections", "crashes", "acked", "virtual_ns"):
+        for name in ("events", "elections", "crashes", "acked", "virtual_ns", "impaired",
+                     "lies_told", "lies_ended"):
             self.assertEqual(last[name], sum(run[name] for run in runs), name)
         for name in ("faults", "marks", "excuses"):
             for kind, count in last[name].items():

@@ -4,8 +4,8 @@
 #define OCTO_TESTS_RAFT_BENCH_H
 
 #include "kernel/kernel.h"
+#include "tests/unit/node_disk.h"
 #include "tests/unit/raft_machine.h"
-#include "tests/unit/wal_disk.h"
 
 #define BENCH_CLUSTER 99u
 #define BENCH_EFFECTS 4096u
@@ -21,7 +21,7 @@ struct bench {
     void *block;
     struct octo_node *node;
     struct octo_effects effects; /* of the last step */
-    struct disk *disk;
+    struct node_disk *disk;
     octo_time_ns now;
     octo_time_ns deadline;
     bool format;
@@ -37,9 +37,8 @@ static inline struct bench *bench_new(octo_node_id id, uint32_t count)
 
     octo_config_small(&bench->config, BENCH_CLUSTER, id, count, 100);
     bench->config.result_bytes_max = 16;
-    bench->disk = disk_make();
-    disk_reset(bench->disk, 1);
-    disk_complaint = NULL;
+    bench->disk = node_disk_make(1);
+    node_disk_complaint = NULL;
     bench->now = OCTO_SECOND;
     bench->format = true;
     return bench;
@@ -47,7 +46,7 @@ static inline struct bench *bench_new(octo_node_id id, uint32_t count)
 
 static inline void bench_free(struct bench *bench)
 {
-    disk_free(bench->disk);
+    node_disk_free(bench->disk);
     free(bench->block);
     free(bench->effects.items);
     free(bench->effects.bytes);
@@ -79,7 +78,7 @@ static inline void bench_take(struct bench *bench, const struct octo_effect *eff
     if (effect->kind == OCTO_EFFECT_REPLY)
         kept->reply.result = bench_keep(bench, effect->reply.result, effect->reply.size);
     if (effect->kind == OCTO_EFFECT_DISK)
-        disk_submit(bench->disk, &effect->disk);
+        node_disk_submit(bench->disk, &effect->disk);
 }
 
 static inline void bench_step(struct bench *bench, struct octo_event *event)
@@ -90,7 +89,7 @@ static inline void bench_step(struct bench *bench, struct octo_event *event)
     for (uint32_t i = 0; i < bench->effects.count; i++)
         bench_take(bench, &bench->effects.items[i]);
     bench->deadline = bench->effects.deadline;
-    if (disk_complaint != NULL)
+    if (node_disk_complaint != NULL)
         abort();
 }
 
@@ -108,7 +107,7 @@ static inline bool bench_disk(struct bench *bench, enum octo_file_kind kind)
         if (bench->disk->ops[i].op.file.kind != kind)
             continue;
         struct octo_event event;
-        disk_complete(bench->disk, i, &event);
+        node_disk_complete(bench->disk, i, &event);
         bench_step(bench, &event);
         return true;
     }
@@ -120,7 +119,7 @@ static inline void bench_settle(struct bench *bench)
 {
     while (bench->disk->op_count > 0) {
         struct octo_event event;
-        disk_complete(bench->disk, 0, &event);
+        node_disk_complete(bench->disk, 0, &event);
         bench_step(bench, &event);
     }
 }
@@ -154,7 +153,7 @@ static inline void bench_boot(struct bench *bench)
 
 static inline void bench_crash(struct bench *bench)
 {
-    disk_power_loss(bench->disk, DISK_KEEPS_NONE);
+    node_disk_power_loss(bench->disk, NODE_DISK_KEEPS_NONE);
     bench_boot(bench);
     bench_settle(bench);
     bench_forget(bench);

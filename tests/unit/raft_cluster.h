@@ -1,14 +1,13 @@
-/* A small cluster for the tests of consensus: nodes on the log tests' disks, a network that loses,
+/* A small cluster for the tests of consensus: nodes on simulated disks, a network that loses,
  * doubles and reorders, clients that retry, and chance that crashes and partitions; all of it from
  * one seed. Not the simulator, on purpose: two worlds find more than one.
  */
 #ifndef OCTO_TESTS_RAFT_CLUSTER_H
 #define OCTO_TESTS_RAFT_CLUSTER_H
 
-#include "tests/unit/draw.h"
+#include "tests/unit/node_disk.h"
 #include "tests/unit/raft_judge.h"
 #include "tests/unit/raft_machine.h"
-#include "tests/unit/wal_disk.h"
 
 /* host_reply names the errors that a client acts on, not all there are. */
 #pragma GCC diagnostic ignored "-Wswitch-enum"
@@ -33,7 +32,7 @@ struct host {
     void *block;
     struct octo_node *node;
     struct octo_effects effects;
-    struct disk *disk;
+    struct node_disk *disk;
     octo_time_ns offset; /* of its clock */
     octo_time_ns deadline;
     octo_time_ns disk_at; /* one of its operations completes */
@@ -94,6 +93,11 @@ static inline void cluster_config(struct cluster *cluster, octo_node_id id, uint
     config->result_bytes_max = 16;
     config->machine_memory_bytes = 1024;
     config->sessions_max = CLUSTER_CLIENTS;
+    config->segment_bytes = 4096;
+    config->snapshot_entries = 16 + (uint32_t)(shape / 8192 % 4) * 24;
+    config->log_keep_entries = (uint32_t)(shape / 32768 % 3) * 8;
+    config->snapshot_chunk_bytes = 512;
+    config->snapshot_reserve_bytes = 4096;
     config->append_entries_max = 1 + shape % 8;
     config->inflight_max = 1 + shape / 8 % 4;
     config->apply_max = 1 + shape / 32 % 4;
@@ -106,14 +110,14 @@ static inline struct cluster *cluster_new(void)
     struct cluster *cluster = calloc(1, sizeof *cluster);
 
     for (octo_node_id id = 1; id <= CLUSTER_NODES; id++)
-        cluster->hosts[id].disk = disk_make();
+        cluster->hosts[id].disk = node_disk_make(id);
     return cluster;
 }
 
 static inline void cluster_free(struct cluster *cluster)
 {
     for (octo_node_id id = 1; id <= CLUSTER_NODES; id++) {
-        disk_free(cluster->hosts[id].disk);
+        node_disk_free(cluster->hosts[id].disk);
         free(cluster->hosts[id].block);
         free(cluster->hosts[id].effects.items);
         free(cluster->hosts[id].effects.bytes);
@@ -138,7 +142,7 @@ static inline void host_make(struct cluster *cluster, octo_node_id id)
     host->up = false;
     host->formatted = false;
     host->boots = 0;
-    disk_reset(host->disk, draw(&cluster->random));
+    node_disk_reset(host->disk, draw(&cluster->random));
 }
 
 /* cluster_reset makes a fresh cluster of count nodes, all down. */
@@ -160,7 +164,7 @@ static inline void cluster_reset(struct cluster *cluster, uint64_t seed, uint32_
     memset(&cluster->judge, 0, sizeof cluster->judge);
     cluster->judge.cluster_id = 77;
     cluster->chances = (struct chances){.disk_ns = 100000};
-    disk_complaint = NULL;
+    node_disk_complaint = NULL;
     for (octo_node_id id = 1; id <= count; id++) {
         cluster_config(cluster, id, shape);
         host_make(cluster, id);
@@ -243,6 +247,7 @@ static inline void host_reply(struct cluster *cluster, octo_node_id id,
         }
         break;
     case OCTO_ERR_NOT_READY:
+    case OCTO_ERR_NO_SPACE: /* the same may find room later */
         break;
     case OCTO_ERR_STALE:
         judge_rule(&cluster->judge, id, !current, "stale: a present command's result is forgotten");
@@ -263,7 +268,7 @@ static inline void host_effects(struct cluster *cluster, octo_node_id id)
         if (effect->kind == OCTO_EFFECT_SEND)
             host_send(cluster, id, effect);
         if (effect->kind == OCTO_EFFECT_DISK)
-            disk_submit(host->disk, &effect->disk);
+            node_disk_submit(host->disk, &effect->disk);
         if (effect->kind == OCTO_EFFECT_REPLY)
             host_reply(cluster, id, effect);
     }
@@ -286,9 +291,9 @@ static inline void host_crash(struct cluster *cluster, octo_node_id id, bool pow
     host->up = false;
     cluster->judge.live[id] = NULL;
     if (power_loss)
-        disk_power_loss(host->disk, DISK_KEEPS_ANY);
+        node_disk_power_loss(host->disk, NODE_DISK_KEEPS_ANY);
     else
-        disk_kill(host->disk);
+        node_disk_kill(host->disk);
 }
 
 /* Whether the step decided something: what is lost then hurts most. */
@@ -475,7 +480,7 @@ static inline void host_disk(struct cluster *cluster, octo_node_id id)
     struct host *host = &cluster->hosts[id];
     struct octo_event event = {.kind = OCTO_EVENT_DISK};
 
-    disk_complete(host->disk, draw_below(&cluster->random, host->disk->op_count), &event);
+    node_disk_complete(host->disk, draw_below(&cluster->random, host->disk->op_count), &event);
     host->disk_at = cluster->now + 1 + draw(&cluster->random) % cluster->chances.disk_ns;
     host_step(cluster, id, &event);
 }
@@ -541,7 +546,7 @@ static inline bool cluster_step(struct cluster *cluster)
         client_act(cluster, next.which);
         break;
     }
-    judge_rule(&cluster->judge, 0, disk_complaint == NULL, disk_complaint);
+    judge_rule(&cluster->judge, 0, node_disk_complaint == NULL, node_disk_complaint);
     return cluster->judge.complaint == NULL;
 }
 

@@ -46,10 +46,19 @@ static inline void judge_rule(struct judge *judge, octo_node_id id, bool holds, 
     judge->culprit = id;
 }
 
-static inline uint64_t judge_chain(const struct octo_node *node, octo_index index)
+/* The chain of a node's log at index, 0 if the log ends before it. What a snapshot stands for is
+ * committed, and the node has no other there. */
+static inline uint64_t judge_chain(const struct judge *judge, const struct octo_node *node,
+                                   octo_index index)
 {
+    struct octo_node_view view;
     struct octo_entry entry;
 
+    octo_node_look(node, &view);
+    if (index == view.base)
+        return view.base_chain;
+    if (index < view.base)
+        return index <= judge->committed_max ? judge->committed[index].chain : 0;
     return octo_node_entry(node, index, &entry) ? entry.chain : 0;
 }
 
@@ -64,11 +73,8 @@ static inline void judge_leader(struct judge *judge, octo_node_id id, const stru
         return;
     judge_rule(judge, id, judge->leaders[term] == 0, "election safety: two leaders in one term");
     judge->leaders[term] = id;
-    struct octo_entry entry;
     const octo_index max = judge->committed_max;
-    judge_rule(judge, id,
-               max == 0 || (octo_node_entry(node, max, &entry) &&
-                            entry.chain == judge->committed[max].chain),
+    judge_rule(judge, id, judge_chain(judge, node, max) == judge->committed[max].chain,
                "leader completeness: a committed entry is missing");
 }
 
@@ -103,21 +109,21 @@ static inline bool judge_matches(const struct judge *judge, octo_term term, octo
     octo_node_look(judge->live[leader], &view);
     if (view.role != OCTO_ROLE_LEADER || view.term != term)
         return true;
-    return judge_chain(judge->live[leader], index) == chain;
+    return judge_chain(judge, judge->live[leader], index) == chain;
 }
 
 static inline void judge_ack(struct judge *judge, octo_node_id id, const struct octo_node *node,
-                             const struct octo_message *message)
+                             const struct octo_message *message, octo_index index)
 {
     struct judge_node *own = &judge->nodes[id];
-    const octo_index index = message->append_response.index;
     struct octo_node_view view;
 
     octo_node_look(node, &view);
     judge_rule(judge, id, own->saved_term == message->term,
                "K3: an acknowledgement in a term that is not saved");
     judge_rule(judge, id, index <= view.durable, "K3: an acknowledgement beyond what is durable");
-    judge_rule(judge, id, judge_matches(judge, message->term, index, judge_chain(node, index)),
+    judge_rule(judge, id,
+               judge_matches(judge, message->term, index, judge_chain(judge, node, index)),
                "an acknowledgement of an entry that the leader does not have");
     if (message->term > own->promised_term) {
         own->promised_term = message->term;
@@ -125,7 +131,7 @@ static inline void judge_ack(struct judge *judge, octo_node_id id, const struct 
     }
     if (index > own->acked) {
         own->acked = index;
-        own->acked_chain = judge_chain(node, index);
+        own->acked_chain = judge_chain(judge, node, index);
     }
 }
 
@@ -137,7 +143,25 @@ static inline void judge_truncate(struct judge *judge, octo_node_id id,
     if (own->acked < from)
         return;
     own->acked = from - 1;
-    own->acked_chain = judge_chain(node, own->acked);
+    own->acked_chain = judge_chain(judge, node, own->acked);
+}
+
+/* A leader's snapshot replaced the state: all up to index is durable, whatever stood there before,
+ * and what came after stays only if it goes on from there. */
+static inline void judge_installed(struct judge *judge, octo_node_id id,
+                                   const struct octo_node *node, octo_index index)
+{
+    struct judge_node *own = &judge->nodes[id];
+    struct octo_node_view view;
+
+    octo_node_look(node, &view);
+    judge_rule(judge, id, index <= judge->committed_max, "a snapshot of what is not committed");
+    judge_rule(judge, id, judge_chain(judge, node, index) == judge->committed[index].chain,
+               "a snapshot of another log");
+    if (own->acked > index && own->acked <= view.last)
+        return;
+    own->acked = index;
+    own->acked_chain = judge_chain(judge, node, index);
 }
 
 static inline void judge_ready(struct judge *judge, octo_node_id id, const struct octo_node *node,
@@ -151,7 +175,7 @@ static inline void judge_ready(struct judge *judge, octo_node_id id, const struc
     judge_rule(judge, id,
                term > own->promised_term || own->promised_vote == 0 || vote == own->promised_vote,
                "recovery: a promised vote is forgotten");
-    judge_rule(judge, id, judge_chain(node, own->acked) == own->acked_chain,
+    judge_rule(judge, id, judge_chain(judge, node, own->acked) == own->acked_chain,
                "recovery: an acknowledged entry is lost");
 }
 
@@ -190,7 +214,7 @@ static inline void judge_commit(struct judge *judge, octo_node_id id, const stru
     judge_rule(judge, id, from < to, "commit monotone");
     judge_rule(judge, id, to < JUDGE_ENTRIES, "too many entries for the judge");
     for (octo_index index = from + 1; index <= to && index < JUDGE_ENTRIES; index++) {
-        const uint64_t chain = judge_chain(node, index);
+        const uint64_t chain = judge_chain(judge, node, index);
         if (index > judge->committed_max) {
             judge->committed_max = index;
             judge->committed[index].chain = chain;
@@ -216,7 +240,9 @@ static inline void judge_send(struct judge *judge, octo_node_id id, const struct
     if (message.type == OCTO_MESSAGE_VOTE_RESPONSE && message.vote_response.granted)
         judge_vote(judge, id, message.term, message.to);
     if (message.type == OCTO_MESSAGE_APPEND_RESPONSE && message.append_response.granted)
-        judge_ack(judge, id, node, &message);
+        judge_ack(judge, id, node, &message, message.append_response.index);
+    if (message.type == OCTO_MESSAGE_SNAPSHOT_RESPONSE && message.snapshot_response.installed)
+        judge_ack(judge, id, node, &message, message.snapshot_response.index);
     if (message.type == OCTO_MESSAGE_APPEND_REQUEST)
         judge_rule(judge, id, message.term < JUDGE_TERMS && judge->leaders[message.term] == id,
                    "an append request by one who does not lead its term");
@@ -239,6 +265,8 @@ static inline void judge_trace(struct judge *judge, octo_node_id id, const struc
         judge_append(judge, id, node, words[0], words[1]);
     if (trace->kind == OCTO_TRACE_TRUNCATE)
         judge_truncate(judge, id, node, words[0]);
+    if (trace->kind == OCTO_TRACE_SNAPSHOT_INSTALLED)
+        judge_installed(judge, id, node, words[0]);
     if (trace->kind == OCTO_TRACE_COMMIT)
         judge_commit(judge, id, node, words[0], words[1]);
 }

@@ -5,9 +5,13 @@
 
 #include "kernel/machine.h"
 
+#define RAFT_MACHINE_BYTES 16u /* of a snapshot: count, digest */
+
 struct raft_machine_state {
     uint64_t count;
     uint64_t digest;
+    uint8_t restored[RAFT_MACHINE_BYTES]; /* of a snapshot that is being read */
+    uint32_t restored_bytes;
 };
 
 static inline enum octo_err raft_machine_init(struct octo_machine_context *context)
@@ -34,6 +38,39 @@ static inline void raft_machine_apply(struct octo_machine_context *context, cons
     result->size = 8;
 }
 
+static inline bool raft_machine_snapshot(const struct octo_machine_context *context,
+                                         uint64_t *cursor, struct octo_buffer *out)
+{
+    const struct raft_machine_state *state = context->state;
+    uint8_t bytes[RAFT_MACHINE_BYTES];
+
+    octo_put_u64(bytes, state->count);
+    octo_put_u64(bytes + 8, state->digest);
+    out->size = (uint32_t)octo_min_u64(out->capacity, sizeof bytes - *cursor);
+    memcpy(out->bytes, bytes + *cursor, out->size);
+    *cursor += out->size;
+    return *cursor == sizeof bytes;
+}
+
+static inline enum octo_err raft_machine_restore(struct octo_machine_context *context,
+                                                 const uint8_t *bytes, uint32_t size, bool last)
+{
+    struct raft_machine_state *state = context->state;
+
+    if (size > sizeof state->restored - state->restored_bytes)
+        return OCTO_ERR_MALFORMED;
+    if (size > 0)
+        memcpy(state->restored + state->restored_bytes, bytes, size);
+    state->restored_bytes += size;
+    if (!last)
+        return OCTO_ERR_OK;
+    if (state->restored_bytes != sizeof state->restored)
+        return OCTO_ERR_MALFORMED;
+    state->count = octo_get_u64(state->restored);
+    state->digest = octo_get_u64(state->restored + 8);
+    return OCTO_ERR_OK;
+}
+
 static inline uint64_t raft_machine_digest(const struct octo_machine_context *context)
 {
     const struct raft_machine_state *state = context->state;
@@ -46,6 +83,8 @@ static const struct octo_machine raft_machine = {
     .version = 1,
     .init = raft_machine_init,
     .apply = raft_machine_apply,
+    .snapshot = raft_machine_snapshot,
+    .restore = raft_machine_restore,
     .digest = raft_machine_digest,
 };
 

@@ -27,13 +27,8 @@ static inline void sweep_chances(struct cluster *cluster)
 
 static inline void sweep_disks(struct cluster *cluster, uint32_t fails_ppm)
 {
-    for (octo_node_id id = 1; id <= cluster->count; id++) {
-        struct disk *disk = cluster->hosts[id].disk;
-        disk->write_fails_ppm = fails_ppm;
-        disk->sync_fails_ppm = fails_ppm;
-        disk->read_fails_ppm = fails_ppm;
-        disk->read_short_ppm = fails_ppm;
-    }
+    for (octo_node_id id = 1; id <= cluster->count; id++)
+        cluster->hosts[id].disk->fails_ppm = fails_ppm;
 }
 
 /* All commands are answered, one leads, and all have applied the same. */

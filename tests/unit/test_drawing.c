@@ -9,13 +9,19 @@
 
 static struct octo_world world;
 
-static const struct octo_drawing *draw(uint64_t seed, uint32_t nodes, enum octo_sim_faults faults)
+static void draw_prepare(uint64_t seed, uint32_t nodes, enum octo_sim_faults faults)
 {
     memset(&world, 0, sizeof world);
     world.options = octo_sim_options_default();
     world.options.seed = seed;
     world.options.node_count = nodes;
     world.options.faults = faults;
+    octo_config_small(&world.config, 1, 1, nodes, world.options.operations);
+}
+
+static const struct octo_drawing *draw(uint64_t seed, uint32_t nodes, enum octo_sim_faults faults)
+{
+    draw_prepare(seed, nodes, faults);
     drawing_make(&world);
     return &world.drawing;
 }
@@ -41,7 +47,7 @@ Test(drawing, every_kind_is_on_in_some_seeds_and_off_in_others)
 {
     uint32_t on[OCTO_FAULT_COUNT] = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        const struct octo_drawing *drawing = draw(seed, 5, OCTO_SIM_FAULTS_SWARM);
+        const struct octo_drawing *drawing = draw(seed, 7, OCTO_SIM_FAULTS_SWARM);
         for (uint32_t i = 0; i < OCTO_FAULT_COUNT; i++)
             on[i] += drawing->on[i];
     }
@@ -67,7 +73,39 @@ Test(drawing, equal_seeds_draw_alike_and_others_do_not)
 Test(drawing, none_turns_nothing_on_and_all_turns_everything_on)
 {
     cr_assert(zero(u32, kinds_on(draw(3, 5, OCTO_SIM_FAULTS_NONE))));
-    cr_assert(eq(u32, kinds_on(draw(3, 5, OCTO_SIM_FAULTS_ALL)), OCTO_FAULT_COUNT));
+    cr_assert(eq(u32, kinds_on(draw(3, 7, OCTO_SIM_FAULTS_ALL)), OCTO_FAULT_COUNT));
+}
+
+/* Options that name a fault are heeded in seeds that draw none, too. */
+Test(drawing, what_is_asked_for_is_on_in_every_mix)
+{
+    static const enum octo_sim_faults mixes[] = {OCTO_SIM_FAULTS_NONE, OCTO_SIM_FAULTS_SWARM,
+                                                 OCTO_SIM_FAULTS_DISK, OCTO_SIM_FAULTS_ALL};
+
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        const struct octo_drawing *drawing = &world.drawing;
+        draw_prepare(seed, 3, mixes[seed % 4]);
+        world.options.io_error_ppm = 50000;
+        world.options.crash_cycles = 2;
+        drawing_make(&world);
+        cr_assert(drawing->on[OCTO_FAULT_POWER_LOSS]);
+        cr_assert(drawing->on[OCTO_FAULT_DISK_SECTOR_TORN]);
+        cr_assert(eq(u32, drawing->disk_read_error_ppm, 50000));
+        cr_assert(eq(u32, drawing->disk_write_error_ppm, 50000));
+        cr_assert(eq(u32, drawing->disk_sync_error_ppm, 50000));
+    }
+}
+
+Test(drawing, disk_faults_are_those_of_disks_and_crashes)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        const struct octo_drawing *drawing = draw(seed, 5, OCTO_SIM_FAULTS_DISK);
+        for (uint32_t i = 0; i <= OCTO_FAULT_PARTITION_CLIENTS; i++)
+            cr_assert(not(drawing->on[i]), "%s", octo_fault_text((enum octo_fault)i));
+        cr_assert(not(drawing->on[OCTO_FAULT_PAUSE]));
+        cr_assert(not(drawing->on[OCTO_FAULT_CLOCK_DRIFT]));
+        cr_assert(not(drawing->on[OCTO_FAULT_CLIENT_DUPLICATE]));
+    }
 }
 
 Test(drawing, a_kind_that_is_off_has_no_rate)

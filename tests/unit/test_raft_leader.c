@@ -362,6 +362,8 @@ Test(raft_leader, a_full_log_and_full_sessions_refuse_cleanly)
     struct octo_effect reply;
 
     bench->config.log_entries_max = 64;
+    bench->config.log_keep_entries = 0;
+    bench->config.snapshot_entries = 0; /* nothing makes room */
     bench->config.sessions_max = 2;
     bench_boot(bench);
     bench_settle(bench);

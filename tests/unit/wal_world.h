@@ -414,7 +414,8 @@ static inline void world_make_room(struct world *world)
         const octo_index durable = octo_wal_durable(world->wal);
         if (durable == octo_wal_last(world->wal))
             return;
-        world_rule(world, octo_wal_pressed(world->wal), "it waits, and does not say for room");
+        world_rule(world, octo_wal_pressed(world->wal, durable),
+                   "it waits, and does not say for room");
         struct octo_step step = world_step_begin(world);
         if (durable > world->model.snapshot.index)
             world_compact(world, &step, durable, durable);

@@ -82,6 +82,31 @@ static void damage_judge(struct sweep_run *run)
                           run->row->struck);
 }
 
+/* The power fails while the node repairs it. */
+static void mend_judge(struct sweep_run *run)
+{
+    const uint64_t *before = run->context;
+
+    sweep_world_run(run->world);
+    if (recoverings(run->world) != *before)
+        sweep_judge_break(run->world, SWEEP_BROKEN, "n%u came up recovering, and a copy was whole",
+                          run->row->struck);
+}
+
+static void mend_sector(struct sweep_run *run, const struct damage *damage, const char *what)
+{
+    const uint64_t before = recoverings(run->world);
+
+    if (!strike(run, damage->file, damage))
+        return;
+    run->world->act = 0;
+    sweep_world_shorten(run->world);
+    run->salt = octo_mix(damage->file.kind * 4096u + (uint64_t)damage->how) + damage->sector;
+    run->context = &before;
+    run->judge = mend_judge;
+    sweep_recovery_run(run, what);
+}
+
 static void damage_sector(struct sweep_run *run, struct damage damage)
 {
     static const enum octo_disk_damage hows[] = {OCTO_DAMAGE_FLIP, OCTO_DAMAGE_GARBAGE,
@@ -96,11 +121,15 @@ static void damage_sector(struct sweep_run *run, struct damage damage)
                                 BITS) == 0)
             continue; /* a hole, or it is that already */
         sweep_world_restore(run->world, run->copies[SWEEP_COPY_BEFORE]);
-        if (!sweep_point_wanted(run))
-            continue;
         (void)snprintf(what, sizeof what, "%s-%u, sector %llu: %s",
                        octo_file_kind_text(damage.file.kind), damage.file.number,
                        (unsigned long long)damage.sector, how_text(damage.how));
+        if (run->row->sweep == SWEEP_MEND) {
+            mend_sector(run, &damage, what);
+            continue;
+        }
+        if (!sweep_point_wanted(run))
+            continue;
         run->context = &damage;
         run->judge = damage_judge;
         sweep_point_run(run, what);
@@ -153,6 +182,8 @@ void sweep_damage(struct sweep_run *run)
     damage_kind(run, OCTO_FILE_MAIN, &main);
     damage_kind(run, OCTO_FILE_RECOVERY, &recovery);
     damage_kind(run, OCTO_FILE_VOTE, &vote);
+    if (run->row->sweep == SWEEP_MEND)
+        return;
     damage_kind(run, OCTO_FILE_IDENTITY, &identity);
     damage_kind(run, OCTO_FILE_SNAPSHOT, &snapshot);
 }

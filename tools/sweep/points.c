@@ -98,9 +98,12 @@ static void tell_failure(struct sweep_run *run, const char *what)
 
     if (run->options->progress)
         fprintf(stderr, "\r\033[K");
-    fprintf(run->out, "%s --point %llu, %s, node %u: %s\n    %s: %s\n", sweep_name(run->row->sweep),
+    fprintf(run->out, "octo-sweep --only %s", sweep_name(run->row->sweep));
+    if (run->options->nodes != 0)
+        fprintf(run->out, " --nodes %llu", (unsigned long long)run->options->nodes);
+    fprintf(run->out, " --point %llu\n    %s, node %u: %s\n    %s%s%s\n",
             (unsigned long long)*run->point, run->row->scenario->name, run->row->struck, what,
-            verdicts[judge->verdict], judge->why);
+            verdicts[judge->verdict], judge->why[0] != '\0' ? ": " : "", judge->why);
 }
 
 static bool power_lost(const struct sweep_world *world)
@@ -124,7 +127,8 @@ static bool same_as_before(struct sweep_run *run)
         ;
     if (!power_lost(run->world))
         return false;
-    (void)sweep_same_at(&run->runs, sweep_same_key(run->world, run->row->struck), &seen);
+    const uint64_t key = sweep_same_key(run->world, run->row->struck);
+    (void)sweep_same_at(&run->runs, octo_mix(key + run->salt), &seen);
     return seen;
 }
 
@@ -372,7 +376,7 @@ static void again_op(struct sweep_run *run, const char *first, const struct swee
 }
 
 /* The node has crashed. Every operation of its recovery, until it is ready and idle. */
-static void recovery_run(struct sweep_run *run, const char *first)
+void sweep_recovery_run(struct sweep_run *run, const char *first)
 {
     const struct sweep_host *host = &run->world->hosts[run->row->struck - 1];
     bool goes_on = true;
@@ -406,7 +410,7 @@ static void recovery_once(struct sweep_run *run, const char *first)
     const bool inside = run->options->point > before && run->options->point <= before + count;
 
     if (count == 0 || inside || run->options->every) {
-        recovery_run(run, first);
+        sweep_recovery_run(run, first);
         *sweep_same_at(&run->recoveries, key, NULL) = *run->point - before;
         return;
     }
@@ -466,6 +470,7 @@ void sweep_run(struct sweep_row *row, const struct sweep_options *options, uint6
         base_run(&run, twice_op);
         break;
     case SWEEP_DAMAGE:
+    case SWEEP_MEND:
         sweep_damage(&run);
         break;
     case SWEEP_KIND_COUNT:

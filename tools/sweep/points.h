@@ -38,6 +38,7 @@ struct sweep_run {
     struct sweep_same runs;               /* what power losses have left so far */
     struct sweep_same recoveries;         /* likewise, and how many points the recovery had */
     void (*judge)(struct sweep_run *run); /* NULL: to the end */
+    uint64_t salt;                        /* of what is compared: which damage was done */
     const void *context;                  /* of judge */
 };
 
@@ -69,7 +70,11 @@ uint64_t sweep_same_key(const struct sweep_world *world, octo_node_id struck);
 uint64_t *sweep_same_at(struct sweep_same *same, uint64_t key, bool *seen);
 void sweep_same_free(struct sweep_same *same);
 
-/* sweep_damage is the whole sweep `damage` of a row. */
+/* sweep_recovery_run takes a world whose struck node is down through its recovery, and has every
+ * operation of it struck by a power loss; `first` says what came before. */
+void sweep_recovery_run(struct sweep_run *run, const char *first);
+
+/* sweep_damage is the whole sweep `damage` or `mend` of a row. */
 void sweep_damage(struct sweep_run *run);
 
 #endif

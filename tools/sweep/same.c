@@ -23,6 +23,9 @@ static uint64_t file_hash(const struct octo_simdisk *disk, struct octo_file file
     hash = mixed(mixed(mixed(hash, file.kind), file.number), size);
     for (uint64_t sector = 0; sector * OCTO_SIMDISK_SECTOR_BYTES < size; sector++) {
         const uint8_t *bytes = octo_simdisk_durable_sector(disk, file, sector);
+        const uint64_t at = sector * OCTO_SIMDISK_SECTOR_BYTES;
+        if (octo_simdisk_lies(disk, file, at, 1) != 0)
+            hash = mixed(hash, sector);
         if (bytes != NULL)
             hash = octo_hash(bytes, OCTO_SIMDISK_SECTOR_BYTES, hash + sector);
     }

@@ -22,7 +22,8 @@
 #define SWEEP_PENDING_MAX   64u
 #define SWEEP_MESSAGES_MAX  128u
 #define SWEEP_WIRE_BYTES    65536u
-#define SWEEP_LOG_MAX       512u /* entries that a run may commit */
+#define SWEEP_READY_NS      (10 * OCTO_SECOND) /* of virtual time, from start to READY */
+#define SWEEP_LOG_MAX       512u               /* entries that a run may commit */
 #define SWEEP_TERMS_MAX     256u
 #define SWEEP_TEXT_BYTES    256u
 
@@ -241,6 +242,13 @@ void sweep_host_crash(struct sweep_world *world, struct sweep_host *host,
 void sweep_host_boot(struct sweep_world *world, struct sweep_host *host);
 void sweep_host_step(struct sweep_world *world, struct sweep_host *host, struct octo_event *event);
 
+/* sweep_host_complete ends the operation in pending[at] and hands it to the node. */
+void sweep_host_complete(struct sweep_world *world, struct sweep_host *host, uint32_t at);
+
+/* sweep_effects_create: the effects are nobody's state. Their buffers are outside the world, and
+ * shared. */
+void sweep_effects_create(const struct octo_config *config);
+
 /* Operations submitted by the last event, kept outside the world. */
 #define SWEEP_OPS_MAX 64u
 extern struct sweep_op sweep_ops[SWEEP_OPS_MAX];
@@ -287,11 +295,12 @@ void sweep_judge_end(struct sweep_world *world);
 /* ---- Sweeps ------------------------------------------------------------------------------------
  */
 
-#define SWEEP_SWEEPS(S)                                                            \
-    S(FAIL, "fail", "every disk operation fails, in every way")                    \
-    S(CRASH, "crash", "power loss and kill before and after every disk operation") \
-    S(TWICE, "twice", "power loss, and again at every operation of the recovery")  \
-    S(DAMAGE, "damage", "every sector of every file of one copy, after a clean kill")
+#define SWEEP_SWEEPS(S)                                                               \
+    S(FAIL, "fail", "every disk operation fails, in every way")                       \
+    S(CRASH, "crash", "power loss and kill before and after every disk operation")    \
+    S(TWICE, "twice", "power loss, and again at every operation of the recovery")     \
+    S(DAMAGE, "damage", "every sector of every file of one copy, after a clean kill") \
+    S(MEND, "mend", "power loss at every operation of the recovery that repairs one")
 
 enum sweep_kind {
 #define SWEEP_ENUM(NAME, name, text) SWEEP_##NAME,
@@ -321,6 +330,7 @@ struct sweep_options {
     bool quick;
     bool every;     /* what is the same is run again */
     uint64_t point; /* 0: all */
+    uint64_t nodes; /* of the workloads that are run; 0: all */
     uint64_t failures_max;
     bool progress;
 };

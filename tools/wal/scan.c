@@ -15,6 +15,10 @@ static bool fields_ok(const uint8_t *header)
         return false;
     if (header[7] != 0 || octo_get_u32(header + 68) != 0)
         return false;
+    for (uint32_t at = 16; at <= 32; at += 8) { /* sequence, index, term */
+        if (octo_get_u64(header + at) > OCTO_FORMAT_NUMBER_MAX)
+            return false;
+    }
     switch (type) {
     case OCTO_RECORD_ENTRY:
         return kind == OCTO_ENTRY_COMMAND || (kind == OCTO_ENTRY_NOOP && size == 0);
