@@ -59,10 +59,11 @@ static void log_empty(struct octo_wal *wal, octo_sequence sequence)
  * where its chain is another than the snapshot's. */
 static void other_found(struct wal_scan *scan, const struct octo_record *record)
 {
-    const struct octo_entry entry = octo_record_entry(record);
+    struct octo_entry entry = octo_record_entry(record);
     const struct octo_position *snapshot = &scan->snapshot;
     octo_index *last = &scan->other_last;
 
+    entry.chain = octo_entry_chain(record->chain, &entry);
     if (entry.index == snapshot->index && entry.chain != snapshot->chain) {
         *last = entry.index;
         scan->other[*last % WAL_OTHER_MAX] = entry.chain;

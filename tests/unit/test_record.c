@@ -14,7 +14,8 @@ static const struct octo_record samples[] = {
     {OCTO_RECORD_ENTRY, 1, 1, 1, 0, 0, 0, OCTO_ENTRY_NOOP, NULL, 0},
     {OCTO_RECORD_ENTRY, 2, 2, 1, 77, 5, 6, OCTO_ENTRY_COMMAND, command, 0},
     {OCTO_RECORD_ENTRY, 3, 3, 2, 78, 5, 7, OCTO_ENTRY_COMMAND, command, 1},
-    {OCTO_RECORD_ENTRY, UINT64_MAX, 1, UINT64_MAX, 79, 1, 8, OCTO_ENTRY_COMMAND, command, 8},
+    {OCTO_RECORD_ENTRY, OCTO_FORMAT_NUMBER_MAX, 1, OCTO_FORMAT_NUMBER_MAX, 79, 1, 8,
+     OCTO_ENTRY_COMMAND, command, 8},
     {OCTO_RECORD_ENTRY, 5, 4, 2, UINT64_MAX, 5, 9, OCTO_ENTRY_COMMAND, command, 1200},
     {OCTO_RECORD_MARKER, 0, 0, 0, 0, 7, 44, 0, NULL, 0}, /* with a floor */
     {OCTO_RECORD_BASE, 18, 900, 8, 0xfedcba, 0, 0, 0, NULL, 0},
