@@ -109,10 +109,11 @@ static void put_heads(struct octo_wal *wal, struct wal_batch *batch)
         flush->base_awaited = sequence;
     }
     if (marker_due(flush)) {
-        /* What the marker at boot said is lost: this log has not reached it. */
-        const bool lost = wal->scan.lost && flush->due.sequence <= wal->scan.marker.sequence;
+        /* What the marker at boot promised may be lost, whatever position it names: written again,
+         * it says so. */
+        const bool of_boot = flush->due.sequence <= wal->scan.marker.sequence;
         const bool below =
-            wal->floor.index != 0 && (lost || octo_wal_ahead(&wal->floor, &flush->due.at));
+            wal->floor.index != 0 && (of_boot || octo_wal_ahead(&wal->floor, &flush->due.at));
         batch->has_marker = true;
         batch->marker = flush->due.sequence;
         batch->floor = below ? wal->floor : none;
