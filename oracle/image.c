@@ -192,14 +192,14 @@ bool oracle_topics_agree(const struct oracle_topic *a, const struct oracle_topic
            a->marker.floor_index == b->marker.floor_index;
 }
 
-/* What neither topic holds, both together do not hold either: if they are equal they are the whole.
- */
+/* Two topics that are equal, and in which everything connects, are the whole. */
 struct oracle_found oracle_image_found(struct octo_oracles *oracles, struct oracle_node *node,
                                        const struct octo_images *images)
 {
     const struct oracle_topic *topic = &node->image.topics[0];
 
-    if (!oracle_topics_agree(topic, &node->image.topics[1])) {
+    if (topic->passed_over || node->image.topics[1].passed_over ||
+        !oracle_topics_agree(topic, &node->image.topics[1])) {
         const struct oracle_reading reading = {
             .oracles = oracles,
             .images = images,

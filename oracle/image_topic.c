@@ -55,7 +55,11 @@ static void entry_found(struct scan *scan, const struct oracle_record *record, u
         topic->accepted = record->sequence;
         return;
     }
-    if (!entry_connects(scan, record) || !oracle_table_reserve(scan->oracles, &log->slots, index))
+    if (!entry_connects(scan, record)) {
+        topic->passed_over = true;
+        return;
+    }
+    if (!oracle_table_reserve(scan->oracles, &log->slots, index))
         return;
     log->last = index;
     topic->accepted = record->sequence;
