@@ -167,6 +167,7 @@ static void show(struct inode *inode, uint32_t i)
 static void arrive(struct inode *inode, uint32_t at, const uint8_t *content, uint32_t i,
                    uint64_t end)
 {
+    octo_assert(at < SECTORS && i < SECTORS);
     for (uint32_t b = 0; b < SECTOR; b++)
         inode->platter[at * SECTOR + b] = at * SECTOR + b < end ? content[i * SECTOR + b] : 0;
 }
