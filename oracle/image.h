@@ -96,9 +96,9 @@ struct oracle_topic {
     struct oracle_marker marker;
     bool contradiction; /* a marker disagreed with the records that it covers */
     bool unfounded;     /* the log goes on from a snapshot that is not there */
-    bool passed_over;   /* an entry did not connect: the other topic may have what lacks before it */
-    octo_index marked;  /* entries up to here are covered by the marker, or by the snapshot */
-    uint64_t resume;    /* end of the last valid record: below it nothing changed since */
+    bool passed_over;  /* an entry did not connect: the other topic may have what lacks before it */
+    octo_index marked; /* entries up to here are covered by the marker, or by the snapshot */
+    uint64_t resume;   /* end of the last valid record: below it nothing changed since */
     uint64_t dirty_low; /* places that became durable since; equal to dirty_high if none */
     uint64_t dirty_high;
     uint32_t gone; /* the highest segment that went away since; 0: none */

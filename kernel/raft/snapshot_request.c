@@ -134,6 +134,8 @@ void octo_raft_installed(struct octo_raft *raft, struct octo_step *step,
     octo_wal_install(raft->wal, step, position);
     const octo_index last = octo_raft_log(raft)->last;
     raft->verified = octo_min_u64(raft->verified, last);
-    raft->acked = octo_min_u64(raft->acked, raft->verified);
+    /* Until the log says durably where it begins, nothing is acknowledged; then all is anew. */
+    raft->acked =
+        octo_min_u64(octo_min_u64(raft->acked, raft->verified), octo_wal_durable(raft->wal));
     octo_raft_commit_raise(raft, step, position->index);
 }

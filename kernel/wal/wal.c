@@ -199,9 +199,11 @@ const struct octo_log *octo_wal_log(const struct octo_wal *wal)
     return &wal->log;
 }
 
+/* While the log does not say that it goes on from the snapshot which replaced it, all rests on that
+ * snapshot alone: were it lost, nothing would tell. */
 octo_index octo_wal_durable(const struct octo_wal *wal)
 {
-    return wal->flush.durable;
+    return wal->flush.base_awaited != 0 ? 0 : wal->flush.durable;
 }
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */

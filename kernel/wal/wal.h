@@ -73,7 +73,8 @@ bool octo_wal_pressed(const struct octo_wal *wal, octo_index index);
 /* octo_wal_durable is the last index of the log that this node may acknowledge: itself and all
  * before it are durable in both topics and covered by a durable marker, or lie in the snapshot.
  * Judged by sequence, not by index: an old completion never covers an entry that was replaced
- * since. Truncation lowers it. */
+ * since. Truncation lowers it; after octo_wal_install it is 0 until the log says durably that it
+ * goes on from the snapshot. */
 octo_index octo_wal_durable(const struct octo_wal *wal);
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */

@@ -168,8 +168,10 @@ static void arrive(struct inode *inode, uint32_t at, const uint8_t *content, uin
                    uint64_t end)
 {
     octo_assert(at < SECTORS && i < SECTORS);
-    for (uint32_t b = 0; b < SECTOR; b++)
-        inode->platter[at * SECTOR + b] = at * SECTOR + b < end ? content[i * SECTOR + b] : 0;
+    uint8_t *const to = inode->platter + at * SECTOR;
+    const uint64_t kept = end <= at * SECTOR ? 0 : octo_min_u64(end - at * SECTOR, SECTOR);
+    memcpy(to, content + i * SECTOR, kept);
+    memset(to + kept, 0, SECTOR - kept);
 }
 
 static void make_durable(struct inode *inode, uint32_t i, const uint8_t *content, uint64_t astray)
