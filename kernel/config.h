@@ -34,18 +34,18 @@ struct octo_config {
     uint32_t batches_max;     /* batches on their way to the disk at a time; 1 .. 8 */
     uint32_t segment_bytes;   /* of a log segment; a multiple of sector_bytes, at least 4 of them. A
                                  batch that is longer gets a segment of its own size */
-    uint32_t
-        segments_max; /* of one topic, spare ones included; 4 .. 65536. Together they should
-                         hold    all that memory does, two sectors an entry: else entries that
-                         are    not    committed can fill the disk, and none after them commits */
-    bool marker_lazy; /* acknowledge when the records are durable, the marker following later: one
-                         sync less, and a torn tail makes the node recover from its peers. Off
-                         unless measured: docs/durability.md */
+    /* Segments of one topic, spare ones included; 4 .. 65536. Together they should hold all that
+     * memory does, two sectors an entry: else entries that are not committed can fill the disk, and
+     * none after them commits. */
+    uint32_t segments_max;
+    /* Acknowledge when the records are durable, the marker following later: one sync less, and a
+     * torn tail makes the node recover from its peers. Off unless measured: docs/durability.md. */
+    bool marker_lazy;
 
     uint32_t snapshot_entries; /* applied since the last one, until the next is taken; 0: never */
     uint32_t log_keep_entries; /* entries below a snapshot kept in memory for slow followers */
-    uint32_t
-        snapshot_chunk_bytes; /* of one write, read or message; at most message_bytes_max - 512 */
+    /* Of one write, read or message; at most message_bytes_max - 512. */
+    uint32_t snapshot_chunk_bytes;
     uint32_t snapshot_reserve_bytes; /* space held for the next snapshot, a multiple of 512 */
 
     uint32_t sessions_max;         /* clients remembered for exactly-once */

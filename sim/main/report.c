@@ -1,6 +1,6 @@
 #include "sim/main/report.h"
 
-#define LABEL_COLUMNS  22
+#define LABEL_COLUMNS  24
 #define NUMBER_COLUMNS 14
 
 static void row(const struct sim_program *program, const char *label, uint64_t number)
