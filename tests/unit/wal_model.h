@@ -190,9 +190,12 @@ static inline void model_promises(struct model *model, const struct octo_wal *wa
     const octo_index durable = octo_wal_durable(wal);
     const struct octo_position votes_by = octo_wal_vote_position(wal);
 
-    if (!model_rule(model, octo_log_has(log, durable), "durable outside of the log"))
+    /* 0: a log that a snapshot replaced, and that does not say so yet. */
+    if (!model_rule(model, durable == 0 || octo_log_has(log, durable),
+                    "durable outside of the log"))
         return;
-    const struct octo_position at = octo_log_position(log, durable);
+    const struct octo_position at =
+        durable == 0 ? (struct octo_position){0} : octo_log_position(log, durable);
     if (durable > log->base.index && model->at_index[durable] > model->acked)
         model->acked = model->at_index[durable];
     if (!model_position_ahead(&model->promised, &at))
