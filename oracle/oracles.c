@@ -283,7 +283,8 @@ static void log_follow(struct octo_oracles *oracles, const struct oracle_step *s
     const octo_index replaced = oracle_log_base(oracles, step, false);
     if (oracles->stopped)
         return;
-    if (node->acked < node->log.base.index) /* the snapshot that it stands on is durable */
+    /* The snapshot that it stands on is durable; one that a leader sent is promised later. */
+    if (node->acked < node->log.base.index && step->view.durable >= node->log.base.index)
         oracle_promise_move(oracles, node, node->log.base.index);
     if (replaced != 0) {
         oracle_log_read(oracles, step, replaced);
