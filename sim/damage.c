@@ -256,6 +256,17 @@ static void window_strike(struct octo_world *world, enum octo_fault kind, uint64
         world->ledger.slow_until[id] = world->now + length;
 }
 
+bool damage_possible(const struct octo_world *world, enum octo_fault kind)
+{
+    uint32_t ready = 0;
+
+    for (octo_node_id id = 1; id <= world->options.node_count; id++)
+        ready += ledger_impaired(world, id) && (world->schedule.never_ready & 1u << id) == 0;
+    if (kind == OCTO_FAULT_DISK_SWAP)
+        return ready >= 2;
+    return kind != OCTO_FAULT_DISK_WIPE || ready >= 1;
+}
+
 void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits)
 {
     if (kind == OCTO_FAULT_DISK_FULL || kind == OCTO_FAULT_DISK_SLOW)

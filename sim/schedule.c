@@ -81,9 +81,11 @@ enum {
     PART_MEMBER_DOWN = 300, /* + node */
 };
 
+/* In the end what had nobody to strike is not missed. */
 static bool kind_missing(const struct octo_world *world, uint8_t kind)
 {
-    return world->drawing.on[kind] && world->faults[kind] == 0;
+    return world->drawing.on[kind] && world->faults[kind] == 0 &&
+           !(world->quiet && !damage_possible(world, (enum octo_fault)kind));
 }
 
 enum octo_fault schedule_missing(const struct octo_world *world)
@@ -501,6 +503,8 @@ void schedule_end(struct octo_world *world)
     world->schedule.partition_active = false;
     network_heal(world);
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        if (!world->hosts[id].formatted)
+            world->schedule.never_ready |= 1u << id;
         if (!world->hosts[id].up)
             host_start(world, id);
         else if (world->hosts[id].paused)

@@ -115,6 +115,7 @@ struct octo_schedule {
     uint64_t crash, partition, pause, damage;        /* its decisions' bits */
     uint64_t format[OCTO_SIM_NODES_MAX + 1];         /* of crashes while formatting, by node */
     uint8_t crash_kind, partition_kind, damage_kind; /* enum octo_fault: what the bits chose */
+    uint32_t never_ready; /* nodes that had not been ready once when faults ended, by bit */
     bool partition_active, partition_cut; /* cut is false while a flapping one is healed */
     uint32_t partition_window;            /* the window that began the active one */
     octo_time_ns partition_until;
@@ -257,6 +258,10 @@ bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_f
 
 /* damage.c: a disk fills, slows down, rots, is wiped or swapped: what and whom, the bits say. */
 void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits);
+
+/* Whether a wipe or a swap had whom to strike: impaired nodes that were ready once while there were
+ * faults, which at the highest rates of failing disks not all are. True for every other kind. */
+bool damage_possible(const struct octo_world *world, enum octo_fault kind);
 
 /* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is
  * none to be had; links as in struct octo_schedule. At least one link is cut. */
