@@ -98,11 +98,8 @@ static void entry_found(struct octo_wal *wal, const struct octo_record *record)
     struct wal_scan *scan = &wal->scan;
     struct octo_log *log = &wal->log;
 
-    if (record->sequence <= scan->accepted) {
-        if (record->sequence == scan->accepted) /* the window is read again */
-            scan->torn = false;
+    if (record->sequence <= scan->accepted)
         return;
-    }
     if (record->index <= log->base.index) {
         other_found(scan, record);
         log_empty(wal, record->sequence);
@@ -144,8 +141,7 @@ static bool same_place(const struct octo_position *a, const struct octo_position
     return a->index == b->index && a->term == b->term;
 }
 
-static void marker_found(struct octo_wal *wal, const struct octo_record *record, uint64_t place,
-                         uint32_t topics)
+static void marker_found(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
 {
     struct wal_scan *scan = &wal->scan;
 
@@ -163,19 +159,14 @@ static void marker_found(struct octo_wal *wal, const struct octo_record *record,
     scan->marker.at = (struct octo_position){record->index, record->term, record->chain};
     scan->floor = floor;
     scan->marker_topics = topics;
-    scan->marker_place = place;
 }
 
 static void cut_found(struct octo_wal *wal, const struct octo_record *record, uint64_t place)
 {
     struct wal_scan *scan = &wal->scan;
 
-    /* What stands after the cut may have been taken before: a window can be read twice. */
-    const bool log = scan->accepted > record->sequence && scan->accepted_place < place;
-    const bool marker =
-        scan->marked && scan->marker.sequence > record->sequence && scan->marker_place < place;
-
-    if (!log && !marker)
+    if (scan->accepted <= record->sequence &&
+        (!scan->marked || scan->marker.sequence <= record->sequence))
         return;
     if (scan->cut_count == WAL_CUTS_MAX) {
         octo_wal_fail(wal, OCTO_ERR_DAMAGED);
@@ -188,20 +179,16 @@ static void cut_found(struct octo_wal *wal, const struct octo_record *record, ui
 void octo_wal_recovery_record(struct octo_wal *wal, const struct octo_record *record,
                               uint64_t place, uint32_t topics)
 {
-    struct wal_scan *scan = &wal->scan;
-    const bool counts = !is_void(scan, record->sequence, place);
-    const octo_sequence before = scan->accepted;
+    const bool counts = !is_void(&wal->scan, record->sequence, place);
 
     if (record->type == OCTO_RECORD_ENTRY && counts)
         entry_found(wal, record);
     else if (record->type == OCTO_RECORD_BASE && counts)
         base_found(wal, record);
     else if (record->type == OCTO_RECORD_MARKER && counts)
-        marker_found(wal, record, place, topics);
+        marker_found(wal, record, topics);
     else if (record->type == OCTO_RECORD_CUT)
         cut_found(wal, record, place);
-    if (scan->accepted != before)
-        scan->accepted_place = place;
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */

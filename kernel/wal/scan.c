@@ -9,12 +9,14 @@
  * the middle of it can harm nothing that is not damaged already.
  *
  * Damage is believed only when it is read twice: a read that went astray would have recovery give
- * up a tail that comes up again later, or rewrite what is sound. A window that looks suspicious is
- * read again, and its records are taken once more; those that were taken before are duplicates by
- * then. */
+ * up a tail that comes up again later, or rewrite what is sound. So the records of a window are
+ * taken up to the first place in doubt; then the window is read again, and they are taken from
+ * there on. None is taken out of its order: what the log is may depend on that. */
 #include "kernel/wal/wal_state.h"
 
 #define SECTOR_NOT_COVERED 4u /* beside the bits of the topics that lack something */
+
+#define REREADS_MAX 8u /* of one window: then its damage is believed at first sight */
 
 #define REPAIR_FAILURES_MAX 8u /* of one segment: then its damage stays, and the twin must do */
 
@@ -51,6 +53,20 @@ static void window_read(struct octo_wal *wal)
     }
 }
 
+/* Another window: nothing of it has been taken or doubted. */
+static void window_start(struct octo_wal *wal, uint64_t base, uint64_t at, uint8_t lacking)
+{
+    struct wal_scan *scan = &wal->scan;
+
+    scan->base = base;
+    scan->window_at = at;
+    scan->window_lacking = lacking;
+    scan->taken = at;
+    scan->doubted = OCTO_NEVER;
+    scan->rereads = 0;
+    window_read(wal);
+}
+
 /* Reads on from the sector that scan->at lies in: a record that straddled the end of the window is
  * then inside, since no batch is longer than it. */
 static void window_next(struct octo_wal *wal)
@@ -60,12 +76,9 @@ static void window_next(struct octo_wal *wal)
     const uint64_t sector = (base - scan->base) / wal->config.sector_bytes;
 
     /* What the window before found of this window's first sector. */
-    scan->window_lacking =
+    const uint8_t lacking =
         sector < wal->config.read_bytes / wal->config.sector_bytes ? scan->lacking[sector] : 0;
-    scan->base = base;
-    scan->window_at = scan->at;
-    scan->again = false;
-    window_read(wal);
+    window_start(wal, base, scan->at, lacking);
 }
 
 static void segment_start(struct octo_wal *wal)
@@ -75,13 +88,9 @@ static void segment_start(struct octo_wal *wal)
 
     for (uint32_t topic = 0; topic < WAL_TOPICS; topic++)
         scan->ends[topic] = (segment->topics & 1u << topic) != 0 ? OCTO_NEVER : 0;
-    scan->base = 0;
     scan->at = 0;
-    scan->window_at = 0;
-    scan->window_lacking = 0;
-    scan->again = false;
     scan->repair = (struct wal_repair){0};
-    window_read(wal);
+    window_start(wal, 0, 0, 0);
 }
 
 void octo_wal_scan_start(struct octo_wal *wal)
@@ -148,32 +157,55 @@ static bool looks_damaged(const struct octo_wal *wal, enum octo_err err)
     return err == OCTO_ERR_CHECKSUM || err == OCTO_ERR_VERSION;
 }
 
-/* Looks for a record at scan->at. Returns the topics that hold it, 0 if none does; *more if that
- * may be because the window ends too early. */
-static uint32_t record_at(struct octo_wal *wal, struct octo_record *record, bool *more)
+/* What lies at scan->at. */
+struct look {
+    uint32_t topics; /* that hold the record; 0 if none does */
+    bool more;       /* none does, perhaps because the window ends too early */
+    bool damaged;    /* bytes of a topic look like a record of ours that came to harm */
+};
+
+static struct look record_at(struct octo_wal *wal, struct octo_record *record)
 {
     struct wal_scan *scan = &wal->scan;
     const uint64_t place = octo_segment_place(segment_now(wal)->number, scan->at);
     const uint64_t seed = wal_record_seed(wal, place);
     const uint64_t in = scan->at - scan->base;
 
-    *more = false;
+    struct look look = {0};
     for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
         const uint8_t *bytes = scan->buffers[topic] + in;
         uint64_t needed;
         const enum octo_err err =
             octo_record_parse(bytes, wal->config.read_bytes - in, seed, record, &needed);
-        if (err == OCTO_ERR_TRUNCATED)
-            *more = true;
-        scan->suspicious = scan->suspicious || looks_damaged(wal, err);
+        look.more = look.more || err == OCTO_ERR_TRUNCATED;
+        look.damaged = look.damaged || looks_damaged(wal, err);
         if (err != OCTO_ERR_OK)
             continue;
-        *more = false;
         /* The twin is compared, which is cheaper than a second checksum. */
         const bool equal = memcmp(bytes, scan->buffers[topic ^ 1u] + in, needed) == 0;
-        return equal ? WAL_BOTH : 1u << topic;
+        return (struct look){.topics = equal ? WAL_BOTH : 1u << topic};
     }
-    return 0;
+    return look;
+}
+
+/* Whether the window has to be read again before what was seen at scan->at is believed. One topic's
+ * damage is harmless while the other has the record: a second look at the window is enough for all
+ * of it. What both lack is looked at twice, each place for itself. */
+static bool in_doubt(struct wal_scan *scan, const struct look *look)
+{
+    const bool one_lacks = look->topics != 0 && look->topics != WAL_BOTH;
+    const bool both_lack = look->topics == 0 && look->damaged;
+
+    if (!one_lacks && !both_lack)
+        return false;
+    scan->suspicious = true;
+    if (scan->at < scan->taken || scan->rereads == REREADS_MAX)
+        return false;
+    if (one_lacks)
+        return scan->rereads == 0;
+    const bool first = scan->at != scan->doubted;
+    scan->doubted = scan->at;
+    return first;
 }
 
 /* Notes of the record's sectors which topics lack it, or that they hold something which no marker
@@ -189,10 +221,8 @@ static void record_note(struct octo_wal *wal, const struct octo_record *record, 
 
     for (uint64_t sector = from; sector <= to; sector++)
         scan->lacking[sector] |= (uint8_t)lacking;
-    if (topics != WAL_BOTH) {
-        scan->suspicious = true;
+    if (topics != WAL_BOTH)
         scan->lacked = true;
-    }
 }
 
 /* Whether something other than padding or a hole lies at scan->at. */
@@ -227,8 +257,42 @@ static bool damage_in_one(const struct octo_wal *wal)
     return true;
 }
 
-/* Takes the records in the window, until its end or until one that goes beyond it. */
-static void window_scan(struct octo_wal *wal)
+/* A record at scan->at, and on to the next one. */
+static void record_take(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint64_t place = octo_segment_place(segment_now(wal)->number, scan->at);
+
+    if (topics != WAL_BOTH || scan->repairing)
+        record_note(wal, record, topics);
+    const bool fresh = scan->at >= scan->taken;
+    scan->at += octo_record_bytes(record->size);
+    if (!fresh)
+        return;
+    octo_wal_recovery_record(wal, record, place, topics);
+    scan->taken = scan->at;
+    scan->used = true;
+    scan->used_segment = scan->segment;
+    scan->used_end = scan->at;
+}
+
+/* No record at scan->at: on to the next sector, or to where records have not been taken yet. */
+static void record_missed(struct octo_wal *wal)
+{
+    struct wal_scan *scan = &wal->scan;
+    const uint64_t next = sector_start(wal, scan->at) + wal->config.sector_bytes;
+
+    if (bytes_at(wal)) {
+        scan->torn = scan->torn || scan->at >= scan->taken;
+        if (!damage_in_one(wal))
+            scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |= SECTOR_NOT_COVERED;
+    }
+    scan->at = scan->at < scan->taken ? octo_min_u64(next, scan->taken) : next;
+}
+
+/* Takes the records in the window, until its end or until one that goes beyond it. False if the
+ * window has to be read again. */
+static bool window_scan(struct octo_wal *wal)
 {
     struct wal_scan *scan = &wal->scan;
     const uint64_t end = octo_min_u64(scan->base + wal->config.read_bytes, topics_end(scan));
@@ -239,29 +303,17 @@ static void window_scan(struct octo_wal *wal)
     scan->at = scan->window_at;
     while (scan->at < end && wal->stage != OCTO_WAL_FAILED && !scan->rescan) {
         struct octo_record record;
-        bool more;
-        const uint32_t topics = record_at(wal, &record, &more);
-        if (topics != 0) {
-            if (topics != WAL_BOTH || scan->repairing)
-                record_note(wal, &record, topics);
-            octo_wal_recovery_record(
-                wal, &record, octo_segment_place(segment_now(wal)->number, scan->at), topics);
-            scan->at += octo_record_bytes(record.size);
-            scan->used = true;
-            scan->used_segment = scan->segment;
-            scan->used_end = scan->at;
-            continue;
-        }
-        if (more && sector_start(wal, scan->at) > scan->base)
-            return;
-        if (bytes_at(wal)) {
-            scan->torn = true;
-            if (!damage_in_one(wal))
-                scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |=
-                    SECTOR_NOT_COVERED;
-        }
-        scan->at = sector_start(wal, scan->at) + wal->config.sector_bytes;
+        const struct look look = record_at(wal, &record);
+        if (look.more && sector_start(wal, scan->at) > scan->base)
+            break;
+        if (in_doubt(scan, &look))
+            return false;
+        if (look.topics != 0)
+            record_take(wal, &record, look.topics);
+        else
+            record_missed(wal);
     }
+    return true;
 }
 
 /* ---- Repair ---------------------------------------------------------------------------------- */
@@ -463,7 +515,7 @@ bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step)
         window_take(wal);
         if (wal->stage == OCTO_WAL_FAILED)
             return false;
-        window_scan(wal);
+        const bool believed = window_scan(wal);
         if (wal->stage == OCTO_WAL_FAILED)
             return false;
         if (scan->rescan) {
@@ -471,12 +523,12 @@ bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step)
             octo_wal_scan_start(wal);
             return false;
         }
-        if (scan->suspicious && !scan->again) {
-            scan->again = true;
+        if (!believed) {
+            scan->rereads++;
             window_read(wal);
             return false;
         }
-        if (scan->again && !scan->suspicious)
+        if (scan->rereads > 0 && !scan->suspicious)
             octo_step_mark(step, OCTO_MARK_DAMAGE_REREAD);
         scan->window_over = true;
         scan->repair.sector = 0;

@@ -127,7 +127,9 @@ struct wal_scan {
     uint64_t window_at;        /* where looking began in this window */
     uint8_t window_lacking;    /* of its first sector, from the window before */
     bool suspicious;           /* something in this window is damaged or looks like it */
-    bool again;                /* it has been read a second time */
+    uint64_t taken;            /* up to here records were taken, from this reading or one before */
+    uint64_t doubted;          /* where both topics looked damaged; OCTO_NEVER: nowhere */
+    uint32_t rereads;          /* of this window */
     bool window_over;          /* its records are taken; what it repairs may be under way */
 
     bool lacked;                   /* some record was in one topic only */
@@ -135,18 +137,16 @@ struct wal_scan {
     octo_sequence repair_limit;    /* this sequence, that of the marker that counts */
     struct octo_position snapshot; /* where the log begins */
     octo_sequence accepted;        /* the highest one */
-    uint64_t accepted_place;       /* of its record */
     octo_sequence base_sequence; /* of the last base record that was taken, or entry at or below the
                                     base; 0 if none */
-    uint64_t marker_place;
-    bool marked;                   /* a marker was found */
-    struct wal_mark marker;        /* the one that counts */
-    struct octo_position floor;    /* that it carries; index 0: none */
-    uint32_t marker_topics;        /* where it stands */
-    uint32_t used_segment;         /* the last one with a record */
-    uint64_t used_end;             /* where its last record ends */
-    bool used;                     /* any record was found */
-    bool unfounded;                /* the log went on from a snapshot that is not there */
+    bool marked;                 /* a marker was found */
+    struct wal_mark marker;      /* the one that counts */
+    struct octo_position floor;  /* that it carries; index 0: none */
+    uint32_t marker_topics;      /* where it stands */
+    uint32_t used_segment;       /* the last one with a record */
+    uint64_t used_end;           /* where its last record ends */
+    bool used;                   /* any record was found */
+    bool unfounded;              /* the log went on from a snapshot that is not there */
     uint64_t other[WAL_OTHER_MAX]; /* chains, by index, of a log that the snapshot replaced */
     octo_index other_last;         /* its end; 0: there is none */
     bool lost;                     /* what the marker covers is not all there */
