@@ -6,6 +6,7 @@
 #define ELECTED_CRASH_NS       (10 * OCTO_MS)
 #define TRUNCATED_CRASH_NS     (4 * OCTO_MS)
 #define SLOW_TIMES             20u
+#define CRASH_AT_VOTE_TIMES    20u
 #define ASTRAY_SECTORS_MAX     16u
 #define HALT_PAUSE_NS          (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
 
@@ -57,7 +58,10 @@ static uint64_t answer_sector(struct octo_world *world, octo_node_id id, uint64_
     }
     if ((share == 4 || share == 5) && on[OCTO_FAULT_DISK_SECTOR_TORN]) {
         record_fault(world, OCTO_FAULT_DISK_SECTOR_TORN, id, 0, question->occurrence);
-        return 2 + octo_range(octo_mix(bits), 63);
+        /* Of a vote's sector only the first bytes say something: a tear behind them is none. */
+        const bool vote = question->file.kind == OCTO_FILE_VOTE;
+        return 2 + octo_range(octo_mix(bits),
+                              (vote ? OCTO_VOTE_BYTES : OCTO_SIMDISK_SECTOR_BYTES) / 8 - 1);
     }
     if (share == 6 && on[OCTO_FAULT_DISK_SECTOR_GARBAGE]) {
         record_fault(world, OCTO_FAULT_DISK_SECTOR_GARBAGE, id, 0, question->occurrence);
@@ -260,7 +264,9 @@ static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct 
     };
     key.attempt = world_attempt(world, &key);
     uint64_t bits = world_decide(world, &key);
-    if (!octo_strikes(bits, world->drawing.crash_at_io_ppm))
+    /* A vote is written a few times in a life, and each time by a rule of its own (V1). */
+    const uint32_t times = op->file.kind == OCTO_FILE_VOTE ? CRASH_AT_VOTE_TIMES : 1;
+    if (!octo_strikes(bits, world->drawing.crash_at_io_ppm * times))
         return false;
     bits = octo_mix(bits);
     if ((bits & 1) != 0)
