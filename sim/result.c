@@ -32,3 +32,26 @@ void octo_world_result(const struct octo_world *world, struct octo_sim_result *r
             result->marks[i] += marks[i];
     }
 }
+
+/* A run of digits becomes '#'. What follows the first ';' is
+ * detail. */
+void octo_sim_signature(const struct octo_verdict *verdict, char signature[OCTO_SIGNATURE_BYTES])
+{
+    uint32_t used = 0;
+
+    signature[0] = '\0';
+    if (verdict->property == OCTO_PROPERTY_NONE)
+        return;
+    for (const char *at = octo_property_text(verdict->property); *at != '\0'; at++)
+        signature[used++] = *at;
+    signature[used++] = ':';
+    signature[used++] = ' ';
+    for (const char *at = verdict->why; *at != '\0' && *at != ';'; at++) {
+        const bool digit = *at >= '0' && *at <= '9';
+        if (used == OCTO_SIGNATURE_BYTES - 1)
+            break;
+        if (!digit || signature[used - 1] != '#')
+            signature[used++] = digit ? '#' : *at;
+    }
+    signature[used] = '\0';
+}

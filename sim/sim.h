@@ -157,6 +157,12 @@ struct octo_sim_result {
 /* octo_world_result sums up what happened so far. */
 void octo_world_result(const struct octo_world *world, struct octo_sim_result *result);
 
+/* octo_sim_signature says in which way a run broke, without ids, numbers and times: the property
+ * and the shape of the reason ("durable-ack: n# starts without entry #"). Two runs with one
+ * signature failed alike. Empty if the verdict is no failure. */
+#define OCTO_SIGNATURE_BYTES 192u
+void octo_sim_signature(const struct octo_verdict *verdict, char signature[OCTO_SIGNATURE_BYTES]);
+
 /* A watcher sees every transition as text, one line each, fixed columns (docs/trace.md). It is not
  * part of the world and decides nothing. */
 struct octo_watch {
