@@ -1,6 +1,8 @@
 /* What a run came to. */
 #include "sim/world.h"
 
+#include <stdio.h>
+
 void octo_world_result(const struct octo_world *world, struct octo_sim_result *result)
 {
     *result = (struct octo_sim_result){
@@ -33,25 +35,37 @@ void octo_world_result(const struct octo_world *world, struct octo_sim_result *r
     }
 }
 
-/* A run of digits becomes '#'. What follows the first ';' is
+static bool word_letter(char letter)
+{
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+           (letter >= 'A' && letter <= 'Z');
+}
+
+/* A word with a digit in it (a node, a number, a hash) becomes '#'. What follows the first ';' is
  * detail. */
 void octo_sim_signature(const struct octo_verdict *verdict, char signature[OCTO_SIGNATURE_BYTES])
 {
+    char text[OCTO_SIGNATURE_BYTES];
     uint32_t used = 0;
 
     signature[0] = '\0';
     if (verdict->property == OCTO_PROPERTY_NONE)
         return;
-    for (const char *at = octo_property_text(verdict->property); *at != '\0'; at++)
-        signature[used++] = *at;
-    signature[used++] = ':';
-    signature[used++] = ' ';
-    for (const char *at = verdict->why; *at != '\0' && *at != ';'; at++) {
-        const bool digit = *at >= '0' && *at <= '9';
-        if (used == OCTO_SIGNATURE_BYTES - 1)
-            break;
-        if (!digit || signature[used - 1] != '#')
-            signature[used++] = digit ? '#' : *at;
+    (void)snprintf(text, sizeof text, "%s: %s", octo_property_text(verdict->property),
+                   verdict->why);
+    for (const char *at = text; *at != '\0' && *at != ';';) {
+        uint32_t length = 0;
+        bool digit = false;
+        for (; word_letter(at[length]); length++)
+            digit = digit || (at[length] >= '0' && at[length] <= '9');
+        if (digit) {
+            signature[used++] = '#';
+        } else {
+            length += length == 0;
+            memcpy(signature + used, at, length);
+            used += length;
+        }
+        at += length;
     }
     signature[used] = '\0';
 }
