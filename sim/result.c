@@ -51,7 +51,7 @@ void octo_sim_signature(const struct octo_verdict *verdict, char signature[OCTO_
     signature[0] = '\0';
     if (verdict->property == OCTO_PROPERTY_NONE)
         return;
-    (void)snprintf(text, sizeof text, "%s: %s", octo_property_text(verdict->property),
+    (void)snprintf(text, sizeof text, "%s: %.*s", octo_property_text(verdict->property), 120,
                    verdict->why);
     for (const char *at = text; *at != '\0' && *at != ';';) {
         uint32_t length = 0;
