@@ -121,15 +121,14 @@ uint32_t clients_force_from(const struct octo_world *world)
 }
 
 /* Half way, a kind that never struck is forced once: every run that has it on shows it. */
-static bool client_strikes(const struct octo_world *world, uint32_t number, enum octo_fault fault,
-                           uint64_t bits, uint32_t ppm)
+static bool client_strikes(struct octo_world *world, uint32_t number, enum octo_fault fault,
+                           const struct octo_key *key, uint32_t ppm, uint64_t *bits)
 {
     if (world->quiet || !world->drawing.on[fault])
         return false;
     const uint32_t operation = world->clients->clients[number].operation;
-    if (operation >= clients_force_from(world) && world->faults[fault] == 0)
-        return true;
-    return octo_strikes(bits, ppm);
+    const bool due = operation >= clients_force_from(world) && world->faults[fault] == 0;
+    return world_chance(world, key, ppm, due, bits);
 }
 
 static void attempt_send(struct octo_world *world, uint32_t number)
@@ -142,14 +141,12 @@ static void attempt_send(struct octo_world *world, uint32_t number)
     packets_request(world, number, false, 0);
     struct octo_key key = client_key(world, number, OCTO_DECIDE_CLIENT_DUPLICATE);
     key.attempt = client->attempt;
-    if (world->drawing.on[OCTO_FAULT_CLIENT_DUPLICATE] && !world->quiet) {
-        const uint64_t bits = world_decide(world, &key);
-        if (client_strikes(world, number, OCTO_FAULT_CLIENT_DUPLICATE, bits,
-                           world->drawing.client_duplicate_ppm)) {
-            const octo_time_ns late = octo_range(octo_mix(bits), 2 * world->drawing.timeout_ns);
-            record_fault(world, OCTO_FAULT_CLIENT_DUPLICATE, 0, client->target, client->operation);
-            packets_request(world, number, true, late);
-        }
+    uint64_t bits;
+    if (client_strikes(world, number, OCTO_FAULT_CLIENT_DUPLICATE, &key,
+                       world->drawing.client_duplicate_ppm, &bits)) {
+        const octo_time_ns late = octo_range(octo_mix(bits), 2 * world->drawing.timeout_ns);
+        record_fault(world, OCTO_FAULT_CLIENT_DUPLICATE, 0, client->target, client->operation);
+        packets_request(world, number, true, late);
     }
     client_timer(world, number, world->now + world->drawing.timeout_ns);
 }
@@ -160,14 +157,12 @@ static void crash_decide(struct octo_world *world, uint32_t number)
     struct client *client = &world->clients->clients[number];
 
     client->crash_at = OCTO_NEVER;
-    if (!world->drawing.on[OCTO_FAULT_CLIENT_CRASH] || world->quiet)
-        return;
     if (world->clients->sessions >= world->config.sessions_max)
         return;
     const struct octo_key key = client_key(world, number, OCTO_DECIDE_CLIENT_CRASH);
-    const uint64_t bits = world_decide(world, &key);
-    if (!client_strikes(world, number, OCTO_FAULT_CLIENT_CRASH, bits,
-                        world->drawing.client_crash_ppm))
+    uint64_t bits;
+    if (!client_strikes(world, number, OCTO_FAULT_CLIENT_CRASH, &key,
+                        world->drawing.client_crash_ppm, &bits))
         return;
     const uint64_t delay = octo_mix(bits);
     client->crash_at = world->now;

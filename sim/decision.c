@@ -1,4 +1,4 @@
-/* Decisions: the seeded base, and the one place where a plan will be asked first. */
+/* Decisions: the seeded base. plan.c decides. */
 #include "sim/world.h"
 
 /* Odd constants without structure: the fractional bits of pi. */
@@ -27,12 +27,4 @@ uint64_t octo_base_seeded(uint64_t seed, const struct octo_key *key)
     const uint64_t s1 = octo_mix(state + 2 * SPLITMIX_STEP);
     const uint64_t product = s1 * 5;
     return (product << 7 | product >> 57) * 9;
-}
-
-uint64_t world_decide(struct octo_world *world, const struct octo_key *key)
-{
-    octo_assert(key->purpose > OCTO_DECIDE_NONE);
-    octo_assert(key->purpose < OCTO_DECISION_COUNT);
-    /* A plan's line for this key comes before the base, here. */
-    return octo_base_seeded(world->options.seed, key);
 }

@@ -203,7 +203,7 @@ static void look_quiet(struct octo_world *world)
     }
     const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
     const struct octo_images images = host_images(world);
-    if (octo_oracles_finish(world->oracles, world->events, nodes, &images))
+    if (octo_oracles_finish(world->oracles, world->events, nodes, &images) && !plan_calm(world))
         (void)did_something(world);
     world_share(world, share);
     world->over = true;
@@ -214,6 +214,8 @@ static bool faults_over(const struct octo_world *world)
 {
     const octo_time_ns end = world->drawing.faults_end_ns;
 
+    if (plan_calm(world))
+        return world->now >= plan_quiet_ns(world);
     if (!clients_done(world) && world->now < end)
         return false;
     if (!schedule_cycles_over(world))

@@ -34,13 +34,11 @@ static uint64_t answer_latency(struct octo_world *world, octo_node_id id, uint64
     return octo_max_u64(latency, 1);
 }
 
-/* One of `answers` errors with probability ppm, else 0. */
-static uint64_t answer_error(struct octo_world *world, octo_node_id id, uint64_t bits, uint32_t ppm,
+/* One of `answers` errors. */
+static uint64_t answer_error(struct octo_world *world, octo_node_id id, uint64_t bits,
                              uint64_t answers, enum octo_fault fault,
                              const struct octo_disk_question *question)
 {
-    if (!octo_strikes(bits, ppm))
-        return 0;
     record_fault(world, fault, id, 0, file_word(question->file));
     return 1 + octo_range(octo_mix(bits), answers);
 }
@@ -175,22 +173,26 @@ static uint64_t disk_answer(struct octo_world *world, octo_node_id id,
         .incarnation = world->hosts[id].incarnation,
         .identity = {file_word(question->file), question->occurrence},
     };
-    const uint64_t bits = world_decide(world, &key);
+    uint64_t bits;
+    if (!has_rate(question->kind))
+        bits = world_decide(world, &key);
+    else if (!world_chance(world, &key, ppm, false, &bits))
+        return 0;
     switch (question->kind) {
     case OCTO_CHANCE_LATENCY:
         return answer_latency(world, id, bits, question);
     case OCTO_CHANCE_READ_ERROR:
-        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_READ_ERROR, question);
+        return answer_error(world, id, bits, 1, OCTO_FAULT_DISK_READ_ERROR, question);
     case OCTO_CHANCE_WRITE_ERROR:
-        return answer_error(world, id, bits, ppm, 3, OCTO_FAULT_DISK_WRITE_ERROR, question);
+        return answer_error(world, id, bits, 3, OCTO_FAULT_DISK_WRITE_ERROR, question);
     case OCTO_CHANCE_SYNC_ERROR:
-        return answer_error(world, id, bits, ppm, 2, OCTO_FAULT_DISK_SYNC_ERROR, question);
+        return answer_error(world, id, bits, 2, OCTO_FAULT_DISK_SYNC_ERROR, question);
     case OCTO_CHANCE_SHORT_READ:
-        return answer_error(world, id, bits, ppm, 1, OCTO_FAULT_DISK_SHORT_READ, question);
+        return answer_error(world, id, bits, 1, OCTO_FAULT_DISK_SHORT_READ, question);
     case OCTO_CHANCE_LOST_WRITE:
     case OCTO_CHANCE_MISDIRECTED_WRITE:
     case OCTO_CHANCE_MISDIRECTED_READ:
-        return octo_strikes(bits, ppm) ? answer_lie(world, id, bits, question) : 0;
+        return answer_lie(world, id, bits, question);
     case OCTO_CHANCE_CRASH_SECTOR:
         return answer_sector(world, id, bits, question);
     case OCTO_CHANCE_CRASH_ENTRY:
@@ -263,10 +265,10 @@ static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct 
         .identity = {file_word(op->file), 0},
     };
     key.attempt = world_attempt(world, &key);
-    uint64_t bits = world_decide(world, &key);
     /* A vote is written a few times in a life, and each time by a rule of its own (V1). */
     const uint32_t times = op->file.kind == OCTO_FILE_VOTE ? CRASH_AT_VOTE_TIMES : 1;
-    if (!octo_strikes(bits, world->drawing.crash_at_io_ppm * times))
+    uint64_t bits;
+    if (!world_chance(world, &key, world->drawing.crash_at_io_ppm * times, false, &bits))
         return false;
     bits = octo_mix(bits);
     if ((bits & 1) != 0)
@@ -285,8 +287,8 @@ static void crash_soon(struct octo_world *world, const struct octo_key *key, uin
 {
     if (ppm == 0 || world->quiet)
         return;
-    const uint64_t bits = world_decide(world, key);
-    if (!octo_strikes(bits, ppm))
+    uint64_t bits;
+    if (!world_chance(world, key, ppm, false, &bits))
         return;
     const uint64_t when = octo_mix(bits);
     const octo_time_ns at = world->now + 1 + octo_range(when, within);

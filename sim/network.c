@@ -153,8 +153,7 @@ static bool strikes(struct octo_world *world, struct octo_key *key, enum octo_de
     if (ppm == 0 || world->quiet)
         return false;
     key->purpose = (uint8_t)purpose;
-    *bits = world_decide(world, key);
-    return octo_strikes(*bits, ppm);
+    return world_chance(world, key, ppm, false, bits);
 }
 
 static struct octo_key message_key(struct octo_world *world, octo_node_id from, octo_node_id to,

@@ -107,8 +107,9 @@ static bool packet_lost(struct octo_world *world, struct octo_key *key, octo_nod
         return true;
     if (world->quiet || world->drawing.loss_ppm == 0)
         return false;
+    uint64_t bits;
     key->purpose = OCTO_DECIDE_MESSAGE_LOST;
-    if (!octo_strikes(world_decide(world, key), world->drawing.loss_ppm))
+    if (!world_chance(world, key, world->drawing.loss_ppm, false, &bits))
         return false;
     record_fault(world, OCTO_FAULT_MESSAGE_LOST, from, to, key->identity[0]);
     return true;
@@ -123,8 +124,8 @@ static octo_time_ns packet_travel(struct octo_world *world, struct octo_key *key
 
     if (!world->quiet && drawing->delay_ppm != 0) {
         key->purpose = OCTO_DECIDE_MESSAGE_DELAYED;
-        const uint64_t bits = world_decide(world, key);
-        if (octo_strikes(bits, drawing->delay_ppm)) {
+        uint64_t bits;
+        if (world_chance(world, key, drawing->delay_ppm, false, &bits)) {
             late = 1 + octo_range(octo_mix(bits), drawing->delay_ns);
             record_fault(world, OCTO_FAULT_MESSAGE_DELAYED, from, to, late);
         }

@@ -147,13 +147,22 @@ static bool family_decide(struct octo_world *world, const struct family *family,
 
     if (kind_pick(world, family, false, 0) == OCTO_FAULT_COUNT)
         return false;
-    *bits = world_decide(world, &key);
+    const enum plan_answer answer = world_planned(world, &key, bits, kind);
+    if (answer == PLAN_NOTHING)
+        return false;
+    if (answer == PLAN_STRIKES) {
+        world_planned_record(&key, *bits, *kind);
+        return true;
+    }
     *kind = OCTO_FAULT_COUNT;
     if ((family->force_windows & 1u << window % 2) != 0)
         *kind = kind_pick(world, family, true, *bits);
     if (*kind == OCTO_FAULT_COUNT && octo_strikes(*bits, family_ppm(world, family)))
         *kind = kind_pick(world, family, false, *bits);
-    return *kind != OCTO_FAULT_COUNT;
+    if (*kind == OCTO_FAULT_COUNT)
+        return false;
+    world_planned_record(&key, *bits, *kind);
+    return true;
 }
 
 static void window_begin(struct octo_world *world)
@@ -347,8 +356,8 @@ static void format_begin(struct octo_world *world)
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
         const struct octo_key key = {
             .purpose = OCTO_DECIDE_CRASH, .detail = WHAT_FORMAT, .actor = (uint8_t)id};
-        const uint64_t bits = world_decide(world, &key);
-        if (!octo_strikes(bits, FORMAT_CRASH_PPM))
+        uint64_t bits;
+        if (!world_chance(world, &key, FORMAT_CRASH_PPM, false, &bits))
             continue;
         const octo_time_ns most = FORMAT_OPERATIONS * world->drawing.disk_latency_ns;
         world->schedule.format[id] = bits;

@@ -1,6 +1,8 @@
 /* The world: made in one block, stepped item by item, copied whole. */
 #include "sim/world.h"
 
+#include "sim/plan.h"
+
 #include <time.h>
 
 #if defined(__has_feature)
@@ -125,9 +127,10 @@ static bool parts_make(struct octo_world *world)
     return clients_create(world);
 }
 
-struct octo_world *octo_world_create(void *block, size_t size,
-                                     const struct octo_sim_options *options,
-                                     const struct octo_machine *machine)
+static struct octo_world *world_create(void *block, size_t size,
+                                       const struct octo_sim_options *options,
+                                       const struct octo_plan *plan,
+                                       const struct octo_machine *machine)
 {
     octo_assert((uintptr_t)block % WORLD_ALIGNMENT == 0);
     if (!options_ok(options))
@@ -145,11 +148,26 @@ struct octo_world *octo_world_create(void *block, size_t size,
     world->items_max =
         ITEMS_BASE + options->operations * (ITEMS_PER_OPERATION + 40ull * options->node_count);
     config_make(options, &world->config);
+    if (plan != NULL && !plan_install(world, plan))
+        return NULL;
     if (!parts_make(world))
         return NULL;
     clients_begin(world);
     schedule_begin(world);
     return world;
+}
+
+struct octo_world *octo_world_create(void *block, size_t size,
+                                     const struct octo_sim_options *options,
+                                     const struct octo_machine *machine)
+{
+    return world_create(block, size, options, NULL, machine);
+}
+
+struct octo_world *octo_world_create_planned(void *block, size_t size, const struct octo_plan *plan,
+                                             const struct octo_machine *machine)
+{
+    return world_create(block, size, &plan->options, plan, machine);
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------- */

@@ -4,14 +4,14 @@
  * the block are allowed (a world stays at its address during a run); pointers out of it, code
  * pointers included, are not, but for `machine`, a constant of the program.
  *
- * Files: world.c (create, step, run, save), queue.c (events in time order), decision.c, attempts.c
- * (how often a key was asked), network.c (messages, cuts of links), host.c (nodes: boot, step,
- * crash, pause, clocks), host_effects.c (what a step asked for, the disk's chances), drawing.c
- * (swarm: what is on, how much), schedule.c (crash, partition and pause windows), shapes.c (what a
- * partition cuts), ledger.c (which damage is within the budget), damage.c (what befalls whole
- * disks), clients.c and packets.c (sessions, retries, history, what travels), finish.c (quiet tail,
- * liveness, non-vacuous), record.c (trace hash), text.c (trace text, dump), result.c, names.c,
- * panic.c (a broken assert becomes a verdict).
+ * Files: world.c (create, step, run, save), queue.c (events in time order), decision.c, plan.c,
+ * plan_text.c, attempts.c (how often a key was asked), network.c (messages, cuts of links), host.c
+ * (nodes: boot, step, crash, pause, clocks), host_effects.c (what a step asked for, the disk's
+ * chances), drawing.c (swarm: what is on, how much), schedule.c (crash, partition and pause
+ * windows), shapes.c (what a partition cuts), ledger.c (which damage is within the budget),
+ * damage.c (what befalls whole disks), clients.c and packets.c (sessions, retries, history, what
+ * travels), finish.c (quiet tail, liveness, non-vacuous), record.c (trace hash), text.c (trace
+ * text, dump), result.c, names.c, panic.c (a broken assert becomes a verdict).
  */
 #ifndef OCTO_SIM_WORLD_H
 #define OCTO_SIM_WORLD_H
@@ -140,8 +140,9 @@ struct octo_ledger {
     octo_time_ns slow_until[OCTO_SIM_NODES_MAX + 1];
 };
 
-struct octo_network; /* network.c */
-struct octo_clients; /* clients.c */
+struct octo_network;    /* network.c */
+struct octo_clients;    /* clients.c */
+struct octo_world_plan; /* plan.c */
 
 struct octo_world {
     struct octo_arena arena; /* over the whole block, this struct included */
@@ -164,6 +165,7 @@ struct octo_world {
     struct octo_schedule schedule;
     struct octo_ledger ledger;
     struct octo_attempts *attempts;
+    struct octo_world_plan *plan; /* NULL: the seed alone */
     struct octo_oracles *oracles;
     uint64_t faults[OCTO_FAULT_COUNT];
     uint64_t marks[OCTO_MARK_COUNT]; /* of incarnations that have ended */
@@ -179,8 +181,28 @@ struct octo_world {
 /* ---- Calls between the files ------------------------------------------------------------------
  */
 
-/* decision.c: the value of a decision: the plan's, else the base's. */
+/* plan.c. world_decide: the value of a decision: the plan's, else the base's. world_chance: whether
+ * something strikes that has a rate, or is due; *bits then say how. world_planned: what the plan
+ * says about the strike of a window; if it is SILENT, *bits are the seed's, and
+ * world_planned_record is told what came of it. */
+enum plan_answer {
+    PLAN_SILENT,  /* the seed decides */
+    PLAN_NOTHING, /* no strike */
+    PLAN_STRIKES, /* *fault does */
+};
 uint64_t world_decide(struct octo_world *world, const struct octo_key *key);
+bool world_chance(struct octo_world *world, const struct octo_key *key, uint32_t ppm, bool forced,
+                  uint64_t *bits);
+enum plan_answer world_planned(struct octo_world *world, const struct octo_key *key, uint64_t *bits,
+                               uint8_t *fault);
+void world_planned_record(const struct octo_key *key, uint64_t bits, uint8_t fault);
+
+/* plan_calm: nothing happens but what the plan says, and nothing is forced or missed.
+ * plan_quiet_ns: when its quiet tail begins. */
+struct octo_plan;
+bool plan_install(struct octo_world *world, const struct octo_plan *plan) OCTO_MUST_USE;
+bool plan_calm(const struct octo_world *world);
+octo_time_ns plan_quiet_ns(const struct octo_world *world);
 
 /* attempts.c: how many times this key (its attempt left out) was asked before; counts this one. */
 uint32_t world_attempt(struct octo_world *world, const struct octo_key *key);

@@ -7,6 +7,10 @@
 #define OPERATIONS_MAX 100000u
 #define QUOTED_BYTES   72u
 
+/* Flags that say which run it is: a plan says that itself. */
+#define GIVEN_SEED 1u
+#define GIVEN_RUN  2u
+
 enum flag {
     FLAG_FIRST = 256, /* above every character, so that getopt's '?' and ':' stay apart */
 #define FLAG_ENUM(NAME, name, value, letter, help) FLAG_##NAME,
@@ -124,10 +128,11 @@ static bool fault_mix(struct sim_program *program)
     return false;
 }
 
-static bool file_name(const struct sim_program *program, const char *flag, const char **path)
+static bool file_name(const struct sim_program *program, const char *flag, const char * or,
+                      const char **path)
 {
     if (*optarg == '\0') {
-        sim_complain(program, "%s wants the name of a file, or - for standard output", flag);
+        sim_complain(program, "%s wants the name of a file%s", flag, or);
         return false;
     }
     *path = optarg;
@@ -135,34 +140,44 @@ static bool file_name(const struct sim_program *program, const char *flag, const
 }
 
 /* One flag that getopt has recognised. */
-static bool take(struct sim_program *program, enum flag flag, bool *seed_given)
+static bool take(struct sim_program *program, enum flag flag, uint32_t *given)
 {
     struct sim_arguments *arguments = &program->arguments;
     switch (flag) {
     case FLAG_SEED:
-        *seed_given = true;
+        *given |= GIVEN_SEED;
         return number(program, "--seed", 0, UINT64_MAX, &arguments->options.seed);
     case FLAG_SEEDS:
         return seed_range(program);
     case FLAG_KEEP_GOING:
         return arguments->keep_going = true;
     case FLAG_NODES:
+        *given |= GIVEN_RUN;
         return small_number(program, "--nodes", OCTO_SIM_NODES_MAX, &arguments->options.node_count);
     case FLAG_OPS:
+        *given |= GIVEN_RUN;
         return small_number(program, "--ops", OPERATIONS_MAX, &arguments->options.operations);
     case FLAG_FAULTS:
+        *given |= GIVEN_RUN;
         return fault_mix(program);
     case FLAG_IO_ERRORS:
+        *given |= GIVEN_RUN;
         if (!small_number(program, "--io-errors", 50, &arguments->options.io_error_ppm))
             return false;
         arguments->options.io_error_ppm *= 10000;
         return true;
     case FLAG_CRASH_CYCLES:
+        *given |= GIVEN_RUN;
         return small_number(program, "--crash-cycles", 100, &arguments->options.crash_cycles);
     case FLAG_UNBOUNDED:
+        *given |= GIVEN_RUN;
         return arguments->options.unbounded = true;
     case FLAG_TRACE:
-        return file_name(program, "--trace", &arguments->trace);
+        return file_name(program, "--trace", ", or - for standard output", &arguments->trace);
+    case FLAG_RECORD:
+        return file_name(program, "--record", "", &arguments->record);
+    case FLAG_REPLAY:
+        return file_name(program, "--replay", "", &arguments->replay);
     case FLAG_UNTIL:
         return number(program, "--until", 1, UINT64_MAX, &arguments->until);
     case FLAG_DUMP:
@@ -214,14 +229,22 @@ static void refuse(const struct sim_program *program, int found, const char *wor
     }
 }
 
-static bool is_consistent(const struct sim_program *program, bool seed_given)
+static bool is_consistent(const struct sim_program *program, uint32_t given)
 {
     const struct sim_arguments *arguments = &program->arguments;
     const bool looks = arguments->until != UINT64_MAX || arguments->dump != 0;
     const char *text = NULL;
 
-    if (arguments->many && seed_given)
+    if (arguments->many && (given & GIVEN_SEED) != 0)
         text = "--seed and --seeds exclude each other: give one run or a range";
+    else if (arguments->replay != NULL && (arguments->many || given != 0))
+        text = "--replay takes the run from the plan: it goes without --seed, --seeds, --nodes, "
+               "--ops, --faults and the like";
+    else if (arguments->many && arguments->record != NULL)
+        text = "--record is for one run: give --seed, not --seeds";
+    else if (arguments->check_determinism &&
+             (arguments->record != NULL || arguments->replay != NULL))
+        text = "--check-determinism goes without --record and --replay";
     else if (arguments->many && arguments->trace != NULL)
         text = "--trace is for one run: give --seed, not --seeds";
     else if (arguments->many && looks)
@@ -246,7 +269,7 @@ static bool is_consistent(const struct sim_program *program, bool seed_given)
 
 bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
 {
-    bool seed_given = false;
+    uint32_t given = 0;
     program->arguments =
         (struct sim_arguments){.options = octo_sim_options_default(), .until = UINT64_MAX};
     opterr = 0;
@@ -263,7 +286,7 @@ bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
         } else if (found == '?' || found == ':' || known_name(word) == NULL) {
             refuse(program, found, word);
             return false;
-        } else if (!take(program, (enum flag)found, &seed_given)) {
+        } else if (!take(program, (enum flag)found, &given)) {
             return false;
         }
         if (program->arguments.help || program->arguments.version)
@@ -274,5 +297,5 @@ bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
                      quote(argv[optind]).text);
         return false;
     }
-    return is_consistent(program, seed_given);
+    return is_consistent(program, given);
 }

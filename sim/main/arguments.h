@@ -26,6 +26,10 @@
     F(TRACE, "trace", "FILE", 0,                                                             \
       "write one line a transition; - is standard output (the report then goes to standard " \
       "error)")                                                                              \
+    F(RECORD, "record", "PLAN", 0,                                                           \
+      "write everything that was done to the cluster as a plan, a text to read, change and " \
+      "replay")                                                                              \
+    F(REPLAY, "replay", "PLAN", 0, "run what a plan says, instead of a seed")                \
     F(UNTIL, "until", "EVENT", 0, "stop after this event: 1 to 18446744073709551615")        \
     F(DUMP, "dump", "NODE", 0, "show this node's view at --until, or at the end of the run") \
     F(CHECK_DETERMINISM, "check-determinism", "", 0,                                         \
@@ -41,9 +45,10 @@ struct sim_arguments {
     bool many; /* --seeds first .. last, both included */
     uint64_t first, last;
     bool keep_going;
-    const char *trace; /* NULL: none; "-": standard output */
-    uint64_t until;    /* UINT64_MAX: to the end */
-    octo_node_id dump; /* 0: none */
+    const char *trace;           /* NULL: none; "-": standard output */
+    const char *record, *replay; /* NULL: none */
+    uint64_t until;              /* UINT64_MAX: to the end */
+    octo_node_id dump;           /* 0: none */
     bool check_determinism, json, quiet, help, version;
 };
 

@@ -96,6 +96,13 @@ void sim_replay_text(const struct sim_program *program, const struct octo_sim_op
     const bool plain = is_plain(program->path) && strlen(program->path) < sizeof quoted;
     if (!plain)
         shell_word(program->path, quoted, sizeof quoted);
+    if (program->arguments.replay != NULL) {
+        char plan[SIM_REPLAY_BYTES / 2 - 16];
+        shell_word(program->arguments.replay, plan, sizeof plan);
+        (void)snprintf(out, SIM_REPLAY_BYTES, "%s --replay %s", plain ? program->path : quoted,
+                       is_plain(program->arguments.replay) ? program->arguments.replay : plan);
+        return;
+    }
     int size = snprintf(out, SIM_REPLAY_BYTES, "%s --seed %llu --nodes %u --ops %u",
                         plain ? program->path : quoted, (unsigned long long)options->seed,
                         options->node_count, options->operations);

@@ -36,7 +36,8 @@ uint64_t sim_rate(uint64_t count, uint64_t wall_ns);            /* per second */
 const char *sim_mix_text(enum octo_sim_faults faults);
 const char *sim_excuse_text(enum octo_excuse excuse);
 
-/* sim_replay_text writes the command line that repeats a run of options, quoted for a shell. */
+/* sim_replay_text writes the command line that repeats a run of options, or of the plan that was
+ * given, quoted for a shell. */
 #define SIM_REPLAY_BYTES 512u
 void sim_replay_text(const struct sim_program *program, const struct octo_sim_options *options,
                      char *out);

@@ -5,6 +5,6 @@
 #include "sim/main/outcome.h"
 
 /* sim_single makes the run, writes its trace, reports it and returns the exit status. */
-enum sim_exit sim_single(const struct sim_program *program);
+enum sim_exit sim_single(struct sim_program *program);
 
 #endif

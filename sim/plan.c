@@ -1,0 +1,258 @@
+/* Plans: the table that a world asks, and the recorder. */
+#include "sim/plan.h"
+
+#include "sim/world.h"
+
+#include <stdlib.h>
+
+/* An open-addressing table of the lines, by the hash of their keys, in the world's arena. */
+struct plan_slot {
+    uint64_t name; /* 0: free */
+    uint64_t bits;
+    uint32_t number; /* of the line */
+    uint8_t fault;
+    bool none;
+    bool matched;
+};
+
+struct octo_world_plan {
+    enum octo_plan_base base;
+    octo_time_ns quiet_ns;
+    uint32_t count;
+    uint32_t mask;
+    struct plan_slot *slots;
+};
+
+/* A run that broke before its quiet tail: a replay that does not break goes on for so long. */
+#define AFTER_BREAK_NS (2 * OCTO_SECOND)
+
+static _Thread_local struct octo_plan *recorder;
+
+/* ---- Plans as data --------------------------------------------------------------------------- */
+
+void octo_plan_free(struct octo_plan *plan)
+{
+    free(plan->lines);
+    plan->lines = NULL;
+    plan->count = 0;
+    plan->capacity = 0;
+}
+
+bool octo_plan_add(struct octo_plan *plan, const struct octo_plan_line *line)
+{
+    if (plan->count == plan->capacity) {
+        const uint32_t capacity = plan->capacity == 0 ? 64 : 2 * plan->capacity;
+        struct octo_plan_line *lines = realloc(plan->lines, capacity * sizeof *lines);
+        if (lines == NULL)
+            return false;
+        plan->lines = lines;
+        plan->capacity = capacity;
+    }
+    plan->lines[plan->count++] = *line;
+    return true;
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+static uint64_t key_name(const struct octo_key *key)
+{
+    return octo_key_hash(0, key) | 1;
+}
+
+static struct plan_slot *slot_find(const struct octo_world_plan *plan, uint64_t name)
+{
+    uint32_t at = (uint32_t)(name >> 32) & plan->mask;
+    while (plan->slots[at].name != 0 && plan->slots[at].name != name)
+        at = (at + 1) & plan->mask;
+    return &plan->slots[at];
+}
+
+bool plan_install(struct octo_world *world, const struct octo_plan *plan)
+{
+    uint32_t slots = 16;
+    while (slots / 2 < plan->count)
+        slots *= 2;
+    struct octo_world_plan *table = octo_arena_alloc(&world->arena, sizeof *table);
+    if (table == NULL)
+        return false;
+    *table = (struct octo_world_plan){
+        .base = plan->base, .quiet_ns = plan->quiet_ns, .count = plan->count, .mask = slots - 1};
+    table->slots = octo_arena_alloc(&world->arena, slots * sizeof *table->slots);
+    if (table->slots == NULL)
+        return false;
+    memset(table->slots, 0, slots * sizeof *table->slots);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct octo_plan_line *line = &plan->lines[i];
+        struct plan_slot *slot = slot_find(table, key_name(&line->key));
+        *slot = (struct plan_slot){.name = key_name(&line->key),
+                                   .bits = line->bits,
+                                   .number = i,
+                                   .fault = line->fault,
+                                   .none = line->none};
+    }
+    world->plan = table;
+    return true;
+}
+
+/* The plan's line for a key; NULL if it has none. */
+static const struct plan_slot *plan_asked(struct octo_world *world, const struct octo_key *key)
+{
+    if (world->plan == NULL)
+        return NULL;
+    struct plan_slot *slot = slot_find(world->plan, key_name(key));
+    if (slot->name == 0)
+        return NULL;
+    slot->matched = true;
+    return slot;
+}
+
+bool plan_calm(const struct octo_world *world)
+{
+    return world->plan != NULL && world->plan->base == OCTO_BASE_CALM;
+}
+
+octo_time_ns plan_quiet_ns(const struct octo_world *world)
+{
+    return world->plan->quiet_ns;
+}
+
+uint32_t octo_world_unmatched(const struct octo_world *world, uint32_t *first)
+{
+    const struct octo_world_plan *plan = world->plan;
+    uint32_t unmatched = 0;
+
+    *first = UINT32_MAX;
+    for (uint32_t i = 0; plan != NULL && i <= plan->mask; i++) {
+        const struct plan_slot *slot = &plan->slots[i];
+        if (slot->name == 0 || slot->matched)
+            continue;
+        unmatched++;
+        *first = (uint32_t)octo_min_u64(*first, slot->number);
+    }
+    return unmatched;
+}
+
+/* ---- The calm base --------------------------------------------------------------------------- */
+
+/* What is usual, of decisions that are no strikes: the first of a choice, the shortest delay, and
+ * for what has to differ from node to node or from operation to operation, a constant of its key.
+ */
+static uint64_t calm_bits(const struct octo_key *key)
+{
+    switch ((enum octo_decision)key->purpose) {
+    case OCTO_DECIDE_JITTER:
+    case OCTO_DECIDE_CLIENT_COMMAND:
+        return octo_base_seeded(0, key);
+    case OCTO_DECIDE_CLOCK:
+        return 1ull << 63; /* half of the largest offset; no drift */
+    case OCTO_DECIDE_DISK:
+        return 1; /* nothing but the usual latency; at a power loss, what was not synced is lost */
+    case OCTO_DECIDE_NONE:
+    case OCTO_DECIDE_DRAWING:
+    case OCTO_DECIDE_MESSAGE_LATENCY:
+    case OCTO_DECIDE_MESSAGE_LOST:
+    case OCTO_DECIDE_MESSAGE_DUPLICATED:
+    case OCTO_DECIDE_MESSAGE_DELAYED:
+    case OCTO_DECIDE_MESSAGE_CORRUPTED:
+    case OCTO_DECIDE_TIE:
+    case OCTO_DECIDE_PARTITION:
+    case OCTO_DECIDE_CRASH:
+    case OCTO_DECIDE_CRASH_AT_IO:
+    case OCTO_DECIDE_PAUSE:
+    case OCTO_DECIDE_DAMAGE:
+    case OCTO_DECIDE_CLIENT_TARGET:
+    case OCTO_DECIDE_CLIENT_THINK:
+    case OCTO_DECIDE_CLIENT_CRASH:
+    case OCTO_DECIDE_CLIENT_DUPLICATE:
+    case OCTO_DECISION_COUNT:
+        break;
+    }
+    return 0;
+}
+
+/* ---- Decisions ------------------------------------------------------------------------------- */
+
+static void record(const struct octo_key *key, uint64_t bits, uint8_t fault)
+{
+    const struct octo_plan_line line = {.key = *key, .bits = bits, .fault = fault};
+
+    if (!octo_plan_add(recorder, &line))
+        octo_assert(false); /* out of memory: a recording with holes would lie */
+}
+
+uint64_t world_decide(struct octo_world *world, const struct octo_key *key)
+{
+    octo_assert(key->purpose > OCTO_DECIDE_NONE);
+    octo_assert(key->purpose < OCTO_DECISION_COUNT);
+    const struct plan_slot *line = plan_asked(world, key);
+    const bool drawing = key->purpose == OCTO_DECIDE_DRAWING;
+    uint64_t bits;
+
+    if (line != NULL)
+        bits = line->bits;
+    else if (plan_calm(world) && !drawing)
+        bits = calm_bits(key);
+    else
+        bits = octo_base_seeded(world->options.seed, key);
+    if (recorder != NULL && !drawing && bits != calm_bits(key))
+        record(key, bits, 0);
+    return bits;
+}
+
+bool world_chance(struct octo_world *world, const struct octo_key *key, uint32_t ppm, bool forced,
+                  uint64_t *bits)
+{
+    const struct plan_slot *line = plan_asked(world, key);
+    bool strikes = false;
+
+    if (line != NULL) {
+        *bits = line->bits;
+        strikes = !line->none;
+    } else if (!plan_calm(world)) {
+        *bits = octo_base_seeded(world->options.seed, key);
+        strikes = forced || octo_strikes(*bits, ppm);
+    }
+    if (strikes && recorder != NULL)
+        record(key, *bits, 0);
+    return strikes;
+}
+
+enum plan_answer world_planned(struct octo_world *world, const struct octo_key *key, uint64_t *bits,
+                               uint8_t *fault)
+{
+    const struct plan_slot *line = plan_asked(world, key);
+
+    if (line != NULL) {
+        *bits = line->bits;
+        *fault = line->fault;
+        return line->none ? PLAN_NOTHING : PLAN_STRIKES;
+    }
+    if (plan_calm(world))
+        return PLAN_NOTHING;
+    *bits = octo_base_seeded(world->options.seed, key);
+    return PLAN_SILENT;
+}
+
+void world_planned_record(const struct octo_key *key, uint64_t bits, uint8_t fault)
+{
+    if (recorder != NULL)
+        record(key, bits, fault);
+}
+
+/* ---- Recording ------------------------------------------------------------------------------- */
+
+void octo_plan_record(struct octo_plan *plan)
+{
+    recorder = plan;
+}
+
+void octo_plan_record_end(struct octo_plan *plan, const struct octo_world *world)
+{
+    const struct octo_verdict *verdict = octo_oracles_verdict(world->oracles);
+
+    plan->options = world->options;
+    plan->options.timing = false;
+    plan->base = OCTO_BASE_CALM;
+    plan->quiet_ns = world->quiet ? world->quiet_since : world->now + AFTER_BREAK_NS;
+    octo_sim_signature(verdict, plan->expect);
+}

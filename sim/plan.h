@@ -1,0 +1,77 @@
+/* Plans: everything that is done *to* a cluster, as a text that people read, change and keep.
+ *
+ * A plan is a header (which cluster, which base) and a line for each decision that differs from the
+ * base. The base is *seeded* (what the seed says) or *calm*: no fault, the shortest delay, the
+ * usual workload; a power loss loses what was not synced, and nothing is forced. Under either base
+ * the drawing (limits, rates, lengths) is the seed's. A decision that can strike does so if, and
+ * only if, it has a line: `bits=` say how, `none` that it does not. docs/plans.md has the format.
+ */
+#ifndef OCTO_SIM_PLAN_H
+#define OCTO_SIM_PLAN_H
+
+#include "sim/decision.h"
+#include "sim/sim.h"
+
+#include <stdio.h>
+
+#define OCTO_PLAN_VERSION     1u
+#define OCTO_PLAN_ERROR_BYTES 256u
+
+enum octo_plan_base {
+    OCTO_BASE_SEEDED = 0,
+    OCTO_BASE_CALM = 1,
+};
+
+struct octo_plan_line {
+    struct octo_key key;
+    uint64_t bits;
+    uint8_t fault; /* CRASH, PARTITION, PAUSE, DAMAGE of a window: enum octo_fault that strikes */
+    bool none;     /* a strike that does not take place */
+};
+
+struct octo_plan {
+    struct octo_sim_options options;
+    enum octo_plan_base base;
+    octo_time_ns quiet_ns; /* calm: the quiet tail begins at this virtual time; unused if seeded */
+    char expect[OCTO_SIGNATURE_BYTES]; /* what breaks; empty: nothing */
+    struct octo_plan_line *lines;      /* malloc'ed, `count` of them */
+    uint32_t count, capacity;
+};
+
+/* octo_plan_free gives the lines back; the plan can be used again. */
+void octo_plan_free(struct octo_plan *plan);
+
+/* octo_plan_add appends a line. False: out of memory. */
+bool octo_plan_add(struct octo_plan *plan, const struct octo_plan_line *line) OCTO_MUST_USE;
+
+/* octo_plan_write writes the text; `name` of the program goes into a comment. False: errno. */
+bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build) OCTO_MUST_USE;
+
+/* octo_plan_read reads a text into *plan (free it, too, after a failure). False: `error` says
+ * line and what was expected. */
+bool octo_plan_read(struct octo_plan *plan, FILE *file,
+                    char error[OCTO_PLAN_ERROR_BYTES]) OCTO_MUST_USE;
+
+/* octo_plan_line_text writes one line as it stands in a plan, without a newline. */
+#define OCTO_PLAN_LINE_BYTES 192u
+void octo_plan_line_text(const struct octo_plan_line *line, char text[OCTO_PLAN_LINE_BYTES]);
+
+/* octo_plan_line_parse reads one. False: `error` says what was expected. */
+bool octo_plan_line_parse(const char *text, struct octo_plan_line *line,
+                          char error[OCTO_PLAN_ERROR_BYTES]) OCTO_MUST_USE;
+
+/* octo_world_create_planned is octo_world_create under a plan, of which it keeps a copy. */
+struct octo_world *octo_world_create_planned(void *block, size_t size, const struct octo_plan *plan,
+                                             const struct octo_machine *machine) OCTO_MUST_USE;
+
+/* octo_world_unmatched: how many lines no decision has asked for so far; *first is the number, from
+ * 0, of the first of them. */
+uint32_t octo_world_unmatched(const struct octo_world *world, uint32_t *first);
+
+/* octo_plan_record makes worlds that this thread creates from now on write what they decide to
+ * `plan`, as lines that differ from the calm base; NULL ends it. No part of any world, and decides
+ * nothing. octo_plan_record_end fills in the header after the run. */
+void octo_plan_record(struct octo_plan *plan);
+void octo_plan_record_end(struct octo_plan *plan, const struct octo_world *world);
+
+#endif
