@@ -170,7 +170,32 @@ static uint64_t calm_bits(const struct octo_key *key)
     return 0;
 }
 
+bool octo_key_strikes(const struct octo_key *key)
+{
+    switch ((int)key->purpose) {
+    case OCTO_DECIDE_DRAWING:
+    case OCTO_DECIDE_MESSAGE_LATENCY:
+    case OCTO_DECIDE_JITTER:
+    case OCTO_DECIDE_CLOCK:
+    case OCTO_DECIDE_CLIENT_COMMAND:
+    case OCTO_DECIDE_CLIENT_TARGET:
+    case OCTO_DECIDE_CLIENT_THINK:
+        return false;
+    case OCTO_DECIDE_DISK:
+        return key->detail != OCTO_CHANCE_LATENCY;
+    default:
+        return true;
+    }
+}
+
 /* ---- Decisions ------------------------------------------------------------------------------- */
+
+static bool base_is_calm(const struct octo_world *world, const struct octo_key *key)
+{
+    if (world->plan == NULL || world->plan->base == OCTO_BASE_SEEDED)
+        return false;
+    return world->plan->base == OCTO_BASE_CALM || !octo_key_strikes(key);
+}
 
 static void record(const struct octo_key *key, uint64_t bits, uint8_t fault)
 {
@@ -190,7 +215,7 @@ uint64_t world_decide(struct octo_world *world, const struct octo_key *key)
 
     if (line != NULL)
         bits = line->bits;
-    else if (plan_calm(world) && !drawing)
+    else if (!drawing && base_is_calm(world, key))
         bits = calm_bits(key);
     else
         bits = octo_base_seeded(world->options.seed, key);

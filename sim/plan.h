@@ -20,6 +20,7 @@
 enum octo_plan_base {
     OCTO_BASE_SEEDED = 0,
     OCTO_BASE_CALM = 1,
+    OCTO_BASE_STEADY = 2, /* calm but for what strikes, which is the seed's */
 };
 
 struct octo_plan_line {
@@ -37,6 +38,10 @@ struct octo_plan {
     struct octo_plan_line *lines;      /* malloc'ed, `count` of them */
     uint32_t count, capacity;
 };
+
+/* octo_key_strikes: whether the decision is about something that befalls the cluster, and not about
+ * how long what is usual takes, whom a client asks or what. */
+bool octo_key_strikes(const struct octo_key *key);
 
 /* octo_plan_free gives the lines back; the plan can be used again. */
 void octo_plan_free(struct octo_plan *plan);

@@ -199,6 +199,13 @@ static const char *const mixes[] = {
 };
 #define MIXES (sizeof mixes / sizeof mixes[0])
 
+static const char *const bases[] = {
+    [OCTO_BASE_SEEDED] = "seeded",
+    [OCTO_BASE_CALM] = "calm",
+    [OCTO_BASE_STEADY] = "steady",
+};
+#define BASES (sizeof bases / sizeof bases[0])
+
 bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build)
 {
     const struct octo_sim_options *options = &plan->options;
@@ -212,7 +219,7 @@ bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build
         fprintf(file, "crash-cycles %u\n", options->crash_cycles);
     if (options->unbounded)
         fprintf(file, "unbounded 1\n");
-    fprintf(file, "base %s\n", plan->base == OCTO_BASE_CALM ? "calm" : "seeded");
+    fprintf(file, "base %s\n", bases[plan->base]);
     if (plan->base == OCTO_BASE_CALM)
         fprintf(file, "quiet-ns %" PRIu64 "\n", plan->quiet_ns);
     if (plan->expect[0] != '\0')
@@ -231,6 +238,17 @@ static bool mix_parse(const char *value, struct octo_sim_options *options)
     for (uint32_t i = 0; i < MIXES; i++) {
         if (strcmp(value, mixes[i]) == 0) {
             options->faults = (enum octo_sim_faults)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool base_parse(const char *value, struct octo_plan *plan)
+{
+    for (uint32_t i = 0; i < BASES; i++) {
+        if (strcmp(value, bases[i]) == 0) {
+            plan->base = (enum octo_plan_base)i;
             return true;
         }
     }
@@ -282,10 +300,10 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
         options->unbounded = true;
         return 1;
     }
-    if (strcmp(text, "base calm") == 0 || strcmp(text, "base seeded") == 0) {
-        plan->base = strcmp(value, "calm") == 0 ? OCTO_BASE_CALM : OCTO_BASE_SEEDED;
-        return 1;
-    }
+    if (strncmp(text, "base ", 5) == 0)
+        return base_parse(value, plan)
+                   ? 1
+                   : (refuse(error, value, "base wants seeded, calm or steady"), -1);
     if (strncmp(text, "expect ", 7) == 0) {
         (void)snprintf(plan->expect, sizeof plan->expect, "%.*s", (int)sizeof plan->expect - 1,
                        value);

@@ -1,0 +1,209 @@
+/* The story of a run: the twenty or so events that matter, in words. It is told from the trace's
+ * text (docs/trace.md): each line that means something to a person has words and a weight; when
+ * there are too many, the lightest go first, and of those the earliest. */
+#include "tools/min/min.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define SENTENCES_MAX 24u
+#define NOTES_MAX     20000u
+#define TEXT_BYTES    120u
+#define NOTE_BYTES    (TEXT_BYTES + 8u)
+
+struct note {
+    uint64_t event;
+    char time[20];
+    char text[NOTE_BYTES]; /* who, and what */
+    uint32_t weight;
+};
+
+struct story {
+    struct note *notes;
+    uint32_t count;
+};
+
+/* How a trace line reads. `what` and the beginning of the detail choose; words in {} are values of
+ * the detail. A weight of 9 is never dropped. */
+struct phrase {
+    const char *what, *begins, *text;
+    uint32_t weight;
+};
+
+static const struct phrase phrases[] = {
+    {"boot", "incarnation=1 ", "", 0},
+    {"boot", "", "starts again (life {incarnation})", 8},
+    {"trace", "ready ", "is ready: term {term}, vote for n{vote}, log up to {last}", 7},
+    {"trace", "role ", "", 0},
+    {"trace", "term ", "goes from term {from} to {to}, its vote is for n{vote}", 4},
+    {"trace", "vote-from ",
+     "has n{voter}'s answer for term {term}: granted={granted}, pre-vote={pre}", 3},
+    {"trace", "vote-saved ", "has its vote of term {term} for n{vote} on the disk", 4},
+    {"trace", "append ", "appends entries {first} to {last} of term {term}", 5},
+    {"trace", "truncate ", "cuts its log from entry {from} on (it ended at {last})", 8},
+    {"trace", "durable ", "has its log durable up to {index}", 3},
+    {"trace", "commit ", "has committed up to entry {to}", 6},
+    {"trace", "apply ", "", 0},
+    {"trace", "recovering ", "knows that it lost entries from {lost-from} on", 9},
+    {"trace", "recovered ", "has recovered up to entry {last}", 9},
+    {"trace", "snapshot-saved ", "has a snapshot at entry {index}", 6},
+    {"trace", "snapshot-installed ", "installs a snapshot at entry {index} from its leader", 8},
+    {"trace", "disk-error ", "meets a failing disk: operation {operation}, file kind {file}", 6},
+    {"trace", "halt", "halts", 9},
+};
+
+/* The value of name in a detail of "name=value" words; empty if it is not there. */
+static void detail_value(const char *detail, const char *name, size_t length, char *out,
+                         size_t size)
+{
+    out[0] = '\0';
+    for (const char *at = detail; at != NULL && *at != '\0'; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, name, length) != 0 || at[length] != '=')
+            continue;
+        const size_t end = strcspn(at + length + 1, " ");
+        (void)snprintf(out, size, "%.*s", (int)end, at + length + 1);
+        return;
+    }
+}
+
+/* Puts the detail's values into the phrase. */
+static void phrase_fill(const char *text, const char *detail, char *out, size_t size)
+{
+    size_t used = 0;
+
+    while (*text != '\0' && used + 1 < size) {
+        const char *close = *text == '{' ? strchr(text, '}') : NULL;
+        if (close == NULL) {
+            out[used++] = *text++;
+            continue;
+        }
+        char value[40];
+        detail_value(detail, text + 1, (size_t)(close - text - 1), value, sizeof value);
+        used += (size_t)snprintf(out + used, size - used, "%s", value);
+        used = used < size ? used : size - 1;
+        text = close + 1;
+    }
+    out[used] = '\0';
+}
+
+static void note_add(struct story *story, uint64_t event, const char *time, const char *who,
+                     const char *text, uint32_t weight)
+{
+    if (story->count == NOTES_MAX)
+        return;
+    struct note *note = &story->notes[story->count++];
+    note->event = event;
+    note->weight = weight;
+    (void)snprintf(note->time, sizeof note->time, "%s", time);
+    (void)snprintf(note->text, sizeof note->text, "%.6s %.*s", who, (int)TEXT_BYTES, text);
+}
+
+/* A role's line says more in words of its own. */
+static bool role_note(struct story *story, uint64_t event, const char *time, const char *who,
+                      const char *detail)
+{
+    char to[16];
+    char text[TEXT_BYTES];
+
+    if (strncmp(detail, "role ", 5) != 0)
+        return false;
+    detail_value(detail + 5, "to", 2, to, sizeof to);
+    const bool leader = strcmp(to, "leader") == 0;
+    phrase_fill(leader ? "is the leader of term {term}"
+                       : "turns from {from} to {to} in term {term}",
+                detail + 5, text, sizeof text);
+    note_add(story, event, time, who, text, leader ? 9 : 2);
+    return true;
+}
+
+static void story_line(void *context, uint64_t event, const char *line)
+{
+    struct story *story = context;
+    char time[20];
+    char who[8];
+    char what[16];
+    char text[TEXT_BYTES];
+    int used = 0;
+
+    if (sscanf(line, "%*u %19s %7s %*s %*s %15s %n", time, who, what, &used) != 3 || used == 0)
+        return;
+    const char *detail = line + used;
+    if (strcmp(what, "fault") == 0) {
+        const bool clock = strncmp(detail, "clock-", 6) == 0;
+        (void)snprintf(text, sizeof text, "suffers %.*s", (int)strcspn(detail, "\n"), detail);
+        note_add(story, event, time, who, text, clock ? 1 : 9);
+        return;
+    }
+    if (strcmp(what, "trace") == 0 && role_note(story, event, time, who, detail))
+        return;
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        const struct phrase *phrase = &phrases[i];
+        if (strcmp(what, phrase->what) != 0 ||
+            strncmp(detail, phrase->begins, strlen(phrase->begins)) != 0)
+            continue;
+        if (phrase->weight == 0)
+            return;
+        phrase_fill(phrase->text, detail, text, sizeof text);
+        note_add(story, event, time, who, text, phrase->weight);
+        return;
+    }
+}
+
+/* The weight below which notes are dropped, so that at most SENTENCES_MAX stay; *spare: how many of
+ * exactly that weight may stay, the last ones. */
+static uint32_t weight_least(const struct story *story, uint32_t *spare)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t weight = 9; weight > 0; weight--) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < story->count; i++)
+            count += story->notes[i].weight == weight;
+        if (kept + count > SENTENCES_MAX) {
+            *spare = SENTENCES_MAX - kept;
+            return weight;
+        }
+        kept += count;
+    }
+    *spare = 0;
+    return 0;
+}
+
+static void story_print(const struct story *story, FILE *out)
+{
+    uint32_t spare;
+    const uint32_t least = weight_least(story, &spare);
+    uint32_t of_least = 0;
+    uint32_t left_out = 0;
+
+    for (uint32_t i = 0; i < story->count; i++)
+        of_least += story->notes[i].weight == least;
+    for (uint32_t i = 0; i < story->count; i++) {
+        const struct note *note = &story->notes[i];
+        bool keep = note->weight > least;
+        if (note->weight == least)
+            keep = of_least-- <= spare;
+        left_out += !keep;
+        if (keep)
+            fprintf(out, "  %10.3f ms  %s\n", strtod(note->time, NULL) / 1000.0, note->text);
+    }
+    if (left_out > 0)
+        fprintf(out, "  (%u lesser events are left out: --trace of octo-sim --replay has all)\n",
+                left_out);
+}
+
+bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, FILE *out)
+{
+    struct story story = {.notes = calloc(NOTES_MAX, sizeof *story.notes)};
+    const struct octo_watch watch = {.context = &story, .line = story_line};
+    struct min_replay replay;
+
+    if (story.notes == NULL)
+        return false;
+    const bool ran = min_run(plan, machine, UINT64_MAX, &watch, &replay);
+    if (ran)
+        story_print(&story, out);
+    free(story.notes);
+    return ran;
+}

@@ -1,0 +1,401 @@
+/* octo-min: the shortest plan that still breaks the same property in the same way. */
+#include "tools/min/min.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT_OK = 0, EXIT_HELD = 1, EXIT_USAGE = 2, EXIT_HARNESS = 3 };
+
+#define SECONDS_DEFAULT 60u
+
+struct arguments {
+    struct octo_sim_options options;
+    const char *plan;   /* to begin with; NULL: the options' seed */
+    const char *output; /* NULL: PLAN of standard output */
+    uint32_t jobs;
+    uint32_t seconds; /* 0: no limit */
+    bool same_seed, quiet, json;
+};
+
+static const char help_text[] =
+    "usage: octo-min [--seed N] [--nodes N] [--ops N] [--faults MIX] [FLAG]...\n"
+    "       octo-min PLAN [FLAG]...\n"
+    "\n"
+    "Takes a run that breaks a property, from its seed or its plan, and looks for the shortest\n"
+    "plan that breaks it in the same way: fewer nodes, fewer operations, fewer faults, sooner.\n"
+    "Prints the plan, and tells the story of what happens in it.\n"
+    "\n"
+    "Flags (never abbreviated; --flag VALUE or --flag=VALUE):\n"
+    "  --seed N              the run: 0 to 18446744073709551615 (default 1)\n"
+    "  --nodes N             voters in the cluster: 1 to 9 (default 5)\n"
+    "  --ops N               client operations: 1 to 100000 (default 1000)\n"
+    "  --faults MIX          swarm (default); none; all; disk: as octo-sim has it\n"
+    "  --io-errors PERCENT   as octo-sim has it: 1 to 50\n"
+    "  --crash-cycles N      as octo-sim has it: 1 to 100\n"
+    "  --unbounded           as octo-sim has it\n"
+    "  -o, --output PLAN     write the plan there, not to standard output\n"
+    "  --same-seed           begin with this very run; do not look for one that breaks alike\n"
+    "                        in a smaller cluster under another seed\n"
+    "  --jobs N              processes: 1 to 64 (default: one a core)\n"
+    "  --for SECONDS         stop after so long with the best so far: 1 to 86400, or 0: when\n"
+    "                        nothing helps any more (default 60)\n"
+    "  --json                one JSON object with the figures, instead of the report\n"
+    "  -q, --quiet           no report, only the plan\n"
+    "  -h, --help            show this text\n"
+    "  --version             show the version\n"
+    "\n"
+    "Ctrl-C stops the search and leaves the best so far. The result does not depend on --jobs,\n"
+    "nor, unless time runs out, on the speed of the machine.\n"
+    "\n"
+    "Exit status: 0 a plan was made; 1 the run breaks nothing; 2 bad usage or bad input; 3 the\n"
+    "minimizer itself failed.\n";
+
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void complain(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fputs("octo-min: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
+static uint64_t clock_ms(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+/* ---- The command line ------------------------------------------------------------------------ */
+
+enum {
+    FLAG_SEED = 256,
+    FLAG_NODES,
+    FLAG_OPS,
+    FLAG_FAULTS,
+    FLAG_IO_ERRORS,
+    FLAG_CRASH_CYCLES,
+    FLAG_UNBOUNDED,
+    FLAG_SAME_SEED,
+    FLAG_JOBS,
+    FLAG_FOR,
+    FLAG_JSON,
+    FLAG_VERSION
+};
+
+static const struct option flags[] = {
+    {"seed", required_argument, NULL, FLAG_SEED},
+    {"nodes", required_argument, NULL, FLAG_NODES},
+    {"ops", required_argument, NULL, FLAG_OPS},
+    {"faults", required_argument, NULL, FLAG_FAULTS},
+    {"io-errors", required_argument, NULL, FLAG_IO_ERRORS},
+    {"crash-cycles", required_argument, NULL, FLAG_CRASH_CYCLES},
+    {"unbounded", no_argument, NULL, FLAG_UNBOUNDED},
+    {"output", required_argument, NULL, 'o'},
+    {"same-seed", no_argument, NULL, FLAG_SAME_SEED},
+    {"jobs", required_argument, NULL, FLAG_JOBS},
+    {"for", required_argument, NULL, FLAG_FOR},
+    {"json", no_argument, NULL, FLAG_JSON},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, FLAG_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static uint64_t number(const char *flag, uint64_t least, uint64_t most)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long value = strtoull(optarg, &end, 10);
+    if (*optarg < '0' || *optarg > '9' || *end != '\0' || errno != 0 || value < least ||
+        value > most) {
+        complain("--%s wants a whole number from %llu to %llu, not '%.60s'", flag,
+                 (unsigned long long)least, (unsigned long long)most, optarg);
+        exit(EXIT_USAGE);
+    }
+    return value;
+}
+
+static enum octo_sim_faults mix(void)
+{
+    static const char *const names[] = {"swarm", "none", "all", "disk"};
+    static const enum octo_sim_faults mixes[] = {OCTO_SIM_FAULTS_SWARM, OCTO_SIM_FAULTS_NONE,
+                                                 OCTO_SIM_FAULTS_ALL, OCTO_SIM_FAULTS_DISK};
+    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
+        if (strcmp(optarg, names[i]) == 0)
+            return mixes[i];
+    }
+    complain("--faults wants swarm, none, all or disk, not '%.60s'", optarg);
+    exit(EXIT_USAGE);
+}
+
+/* A flag that getopt has accepted must stand there in full. */
+static void refuse_abbreviation(const char *word, int found)
+{
+    if (word[0] != '-' || word[1] != '-')
+        return;
+    for (const struct option *flag = flags; flag->name != NULL; flag++) {
+        const size_t size = strlen(flag->name);
+        if (flag->val == found && strncmp(word + 2, flag->name, size) == 0 &&
+            (word[2 + size] == '\0' || word[2 + size] == '='))
+            return;
+    }
+    complain("unknown flag '%.60s' (flags are never abbreviated); see --help", word);
+    exit(EXIT_USAGE);
+}
+
+static void take(struct arguments *arguments, int flag, bool *run_given)
+{
+    struct octo_sim_options *options = &arguments->options;
+
+    *run_given = *run_given || (flag >= FLAG_SEED && flag <= FLAG_UNBOUNDED);
+    switch (flag) {
+    case FLAG_SEED:
+        options->seed = number("seed", 0, UINT64_MAX);
+        break;
+    case FLAG_NODES:
+        options->node_count = (uint32_t)number("nodes", 1, OCTO_SIM_NODES_MAX);
+        break;
+    case FLAG_OPS:
+        options->operations = (uint32_t)number("ops", 1, 100000);
+        break;
+    case FLAG_FAULTS:
+        options->faults = mix();
+        break;
+    case FLAG_IO_ERRORS:
+        options->io_error_ppm = (uint32_t)number("io-errors", 1, 50) * 10000;
+        break;
+    case FLAG_CRASH_CYCLES:
+        options->crash_cycles = (uint32_t)number("crash-cycles", 1, 100);
+        break;
+    case FLAG_UNBOUNDED:
+        options->unbounded = true;
+        break;
+    case FLAG_SAME_SEED:
+        arguments->same_seed = true;
+        break;
+    case FLAG_JOBS:
+        arguments->jobs = (uint32_t)number("jobs", 1, 64);
+        break;
+    case FLAG_FOR:
+        arguments->seconds = (uint32_t)number("for", 0, 86400);
+        break;
+    case FLAG_JSON:
+        arguments->json = true;
+        break;
+    case 'o':
+        arguments->output = optarg;
+        break;
+    case 'q':
+        arguments->quiet = true;
+        break;
+    case 'h':
+        fputs(help_text, stdout);
+        exit(EXIT_OK);
+    case FLAG_VERSION:
+        printf("octo-min %s\n", OCTO_VERSION);
+        exit(EXIT_OK);
+    default:
+        complain("unknown flag or missing value; see --help");
+        exit(EXIT_USAGE);
+    }
+}
+
+static void arguments_parse(struct arguments *arguments, int argc, char **argv)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    bool run_given = false;
+
+    *arguments =
+        (struct arguments){.options = octo_sim_options_default(),
+                           .jobs = cores < 1 ? 1 : (uint32_t)octo_min_u64(64, (uint64_t)cores),
+                           .seconds = SECONDS_DEFAULT};
+    opterr = 0;
+    while (optind < argc) {
+        const int at = optind;
+        const int found = getopt_long(argc, argv, "+o:qh", flags, NULL);
+        if (found == -1 && optind < argc && arguments->plan == NULL) {
+            arguments->plan = argv[optind++];
+            continue;
+        }
+        if (found == -1) {
+            if (optind < argc) {
+                complain("unexpected argument '%.60s': one plan, then flags; see --help",
+                         argv[optind]);
+                exit(EXIT_USAGE);
+            }
+            break;
+        }
+        refuse_abbreviation(argv[at], found);
+        take(arguments, found, &run_given);
+    }
+    if (arguments->plan != NULL && run_given) {
+        complain(
+            "the plan says which run it is: it goes without --seed, --nodes, --ops and the like");
+        exit(EXIT_USAGE);
+    }
+}
+
+/* ---- The search ------------------------------------------------------------------------------ */
+
+struct program {
+    const struct arguments *arguments;
+    uint64_t began_ms;
+    bool terminal; /* standard error is one: progress goes there */
+};
+
+static void stop(int signal)
+{
+    (void)signal;
+    min_stop = 1;
+}
+
+static void progress(void *context, const struct min_search *search, const char *phase)
+{
+    const struct program *program = context;
+
+    if (!program->terminal || program->arguments->quiet)
+        return;
+    fprintf(stderr, "\r\033[K%5.1f s  %-16s %u lines, %llu events, %llu messages, %llu replays",
+            (double)(clock_ms() - program->began_ms) / 1000.0, phase, search->best.count,
+            (unsigned long long)search->cost.events, (unsigned long long)search->cost.deliveries,
+            (unsigned long long)min_pool_replays(search->pool));
+    fflush(stderr);
+}
+
+/* Reads the plan that was given. */
+static bool plan_load(const struct arguments *arguments, struct octo_plan *plan)
+{
+    char error[OCTO_PLAN_ERROR_BYTES];
+    FILE *file = fopen(arguments->plan, "r");
+    if (file == NULL) {
+        complain("cannot read '%s': %s", arguments->plan, strerror(errno));
+        return false;
+    }
+    const bool read = octo_plan_read(plan, file, error);
+    (void)fclose(file);
+    if (!read)
+        complain("%s:%s", arguments->plan, error);
+    return read;
+}
+
+static void report(FILE *out, const struct arguments *arguments, const struct min_search *search,
+                   const struct min_replay *before, uint32_t lines_before, double seconds)
+{
+    const double factor = search->best.count == 0
+                              ? (double)lines_before
+                              : (double)lines_before / (double)search->best.count;
+    if (arguments->json) {
+        fprintf(out,
+                "{\"signature\":\"%s\",\"nodes\":%u,\"ops\":%u,\"lines_before\":%u,\"lines\":%u,"
+                "\"events_before\":%llu,\"events\":%llu,\"deliveries_before\":%llu,"
+                "\"deliveries\":%llu,\"replays\":%llu,\"cached\":%llu,\"seconds\":%.1f}\n",
+                search->signature, search->best.options.node_count, search->best.options.operations,
+                lines_before, search->best.count, (unsigned long long)before->cost.events,
+                (unsigned long long)search->cost.events,
+                (unsigned long long)before->cost.deliveries,
+                (unsigned long long)search->cost.deliveries,
+                (unsigned long long)min_pool_replays(search->pool),
+                (unsigned long long)min_pool_cached(search->pool), seconds);
+        return;
+    }
+    fprintf(out, "%s\n", search->signature);
+    fprintf(out, "                    before      after\n");
+    fprintf(out, "  lines         %10u %10u   (%.0f times fewer)\n", lines_before,
+            search->best.count, factor);
+    fprintf(out, "  events        %10llu %10llu\n", (unsigned long long)before->cost.events,
+            (unsigned long long)search->cost.events);
+    fprintf(out, "  deliveries    %10llu %10llu\n", (unsigned long long)before->cost.deliveries,
+            (unsigned long long)search->cost.deliveries);
+    fprintf(out, "  %llu replays, %llu known, %.1f s\n\n",
+            (unsigned long long)min_pool_replays(search->pool),
+            (unsigned long long)min_pool_cached(search->pool), seconds);
+}
+
+static bool plan_write(const struct arguments *arguments, const struct octo_plan *plan)
+{
+    FILE *file = arguments->output == NULL ? stdout : fopen(arguments->output, "w");
+    bool wrote = file != NULL && octo_plan_write(plan, file, "octo-min " OCTO_VERSION);
+    if (file != NULL && file != stdout)
+        wrote = fclose(file) == 0 && wrote;
+    if (!wrote)
+        complain("cannot write '%s': %s", arguments->output == NULL ? "-" : arguments->output,
+                 strerror(errno));
+    return wrote;
+}
+
+static int minimize(const struct arguments *arguments, const struct octo_machine *machine)
+{
+    struct program program = {arguments, clock_ms(), isatty(STDERR_FILENO) == 1};
+    struct min_search search = {.machine = machine, .progress = progress, .context = &program};
+    struct min_replay before = {0};
+
+    struct octo_plan given = {.options = arguments->options, .base = OCTO_BASE_SEEDED};
+    if (arguments->plan != NULL && !plan_load(arguments, &given)) {
+        octo_plan_free(&given);
+        return EXIT_USAGE;
+    }
+    const bool ran = min_record(&given, machine, &search.best, &before);
+    if (given.base == OCTO_BASE_CALM)
+        search.best.quiet_ns = given.quiet_ns;
+    octo_plan_free(&given);
+    if (!ran) {
+        complain("cannot create a world: %s", strerror(errno));
+        return EXIT_HARNESS;
+    }
+    if (before.signature[0] == '\0') {
+        complain("this run breaks nothing: there is nothing to minimize");
+        octo_plan_free(&search.best);
+        return EXIT_HELD;
+    }
+    const uint32_t lines_before = search.best.count;
+    memcpy(search.signature, before.signature, sizeof search.signature);
+    search.cost = before.cost;
+    search.pool = min_pool_create(arguments->jobs, &search.best.options, machine);
+    if (search.pool == NULL) {
+        complain("cannot start processes: %s", strerror(errno));
+        return EXIT_HARNESS;
+    }
+    (void)signal(SIGINT, stop);
+    (void)signal(SIGTERM, stop);
+    (void)signal(SIGALRM, stop);
+    if (arguments->seconds > 0)
+        (void)alarm(arguments->seconds);
+    if (!arguments->same_seed && arguments->plan == NULL)
+        min_reseed(&search);
+    min_shrink(&search);
+    (void)alarm(0);
+    if (program.terminal && !arguments->quiet)
+        fputs("\r\033[K", stderr);
+    const double seconds = (double)(clock_ms() - program.began_ms) / 1000.0;
+
+    memcpy(search.best.expect, search.signature, sizeof search.best.expect);
+    bool wrote = true;
+    if (!arguments->quiet)
+        report(stdout, arguments, &search, &before, lines_before, seconds);
+    if (arguments->output != NULL || !arguments->json)
+        wrote = plan_write(arguments, &search.best);
+    if (!arguments->quiet && !arguments->json) {
+        puts("\nWhat happens:");
+        wrote = min_story(&search.best, machine, stdout) && wrote;
+        printf("  and then: %s\n", search.signature);
+    }
+    min_pool_destroy(search.pool);
+    octo_plan_free(&search.best);
+    return wrote ? EXIT_OK : EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+
+    arguments_parse(&arguments, argc, argv);
+    return minimize(&arguments, &octo_machine_kv);
+}
