@@ -12,7 +12,7 @@ _octo_sim()
         mapfile -t COMPREPLY < <(compgen -W '1 2 3 4 5 6 7 8 9' -- "$word")
         return
         ;;
-    --trace)
+    --trace | --record | --replay)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -21,6 +21,6 @@ _octo_sim()
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W '--seed --seeds --keep-going --nodes --ops --faults --io-errors
-        --crash-cycles --unbounded --trace --until --dump --check-determinism --json -q --quiet -h --help --version' -- "$word")
+        --crash-cycles --unbounded --trace --record --replay --until --dump --check-determinism --json -q --quiet -h --help --version' -- "$word")
 }
 complete -F _octo_sim octo-sim

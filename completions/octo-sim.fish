@@ -10,6 +10,8 @@ complete -c octo-sim -l io-errors -x -d 'reads, writes and syncs fail at this ra
 complete -c octo-sim -l crash-cycles -x -d 'every node crashes and comes back so often'
 complete -c octo-sim -l unbounded -d 'damage knows no budget'
 complete -c octo-sim -l trace -r -F -d 'write one line a transition'
+complete -c octo-sim -l record -r -F -d 'write what was done as a plan'
+complete -c octo-sim -l replay -r -F -d 'run what a plan says'
 complete -c octo-sim -l until -x -d 'stop after this event'
 complete -c octo-sim -l dump -x -a '1 2 3 4 5 6 7 8 9' -d 'show the view of this node'
 complete -c octo-sim -l check-determinism -d 'run thrice and compare after every event'

@@ -1,6 +1,7 @@
 /* Plans as text: docs/plans.md. */
 #include "sim/plan.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -65,10 +66,9 @@ static bool number_parse(const char *word, int base, uint64_t most, uint64_t *va
 
     if ((*word < '0' || *word > '9') && !(base == 16 && *word >= 'a' && *word <= 'f'))
         return false;
-    const unsigned long long wide = strtoull(word, &end, base);
-    *value = wide;
-    /* strtoull saturates: the largest number is refused unless it is written as such. */
-    return *end == '\0' && wide <= most && (wide != UINT64_MAX || strlen(word) <= 20);
+    errno = 0;
+    *value = strtoull(word, &end, base);
+    return errno == 0 && *end == '\0' && *value <= most;
 }
 
 static bool actor_parse(const char *word, uint8_t *actor)

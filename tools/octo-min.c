@@ -203,7 +203,7 @@ static void take(struct arguments *arguments, int flag, bool *run_given)
         printf("octo-min %s\n", OCTO_VERSION);
         exit(EXIT_OK);
     default:
-        complain("unknown flag or missing value; see --help");
+        complain("unknown flag; see --help");
         exit(EXIT_USAGE);
     }
 }
@@ -220,7 +220,7 @@ static void arguments_parse(struct arguments *arguments, int argc, char **argv)
     opterr = 0;
     while (optind < argc) {
         const int at = optind;
-        const int found = getopt_long(argc, argv, "+o:qh", flags, NULL);
+        const int found = getopt_long(argc, argv, "+:o:qh", flags, NULL);
         if (found == -1 && optind < argc && arguments->plan == NULL) {
             arguments->plan = argv[optind++];
             continue;
@@ -232,6 +232,10 @@ static void arguments_parse(struct arguments *arguments, int argc, char **argv)
                 exit(EXIT_USAGE);
             }
             break;
+        }
+        if (found == ':') {
+            complain("%.60s wants a value; see --help", argv[at]);
+            exit(EXIT_USAGE);
         }
         refuse_abbreviation(argv[at], found);
         take(arguments, found, &run_given);

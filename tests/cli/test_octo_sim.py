@@ -72,6 +72,12 @@ BAD_USAGE = [
     (["--seeds", "1..2", "--trace", "x"], "--trace"),
     (["--seeds", "1..2", "--until", "5"], "--until"),
     (["--seeds", "1..2", "--dump", "1"], "--dump"),
+    (["--record", ""], "--record wants the name of a file"),
+    (["--seeds", "1..2", "--record", "x"], "--record"),
+    (["--replay", "x", "--seed", "1"], "--replay"),
+    (["--replay", "x", "--nodes", "3"], "--replay"),
+    (["--replay", "x", "--seeds", "1..2"], "--replay"),
+    (["--check-determinism", "--replay", "x"], "--replay"),
     (["--keep-going"], "--seeds"),
     (["--check-determinism", "--until", "5"], "--until"),
     (["--check-determinism", "--trace", "x"], "--trace"),
@@ -152,7 +158,7 @@ class Usage(unittest.TestCase):
             self.assertRegex(done.stdout, rf"(?s)Exit status.*\b{word} ")
         self.assertEqual(help_flags(), {
             "--seed", "--seeds", "--keep-going", "--nodes", "--ops", "--faults",
-            "--io-errors", "--crash-cycles", "--unbounded", "--trace",
+            "--io-errors", "--crash-cycles", "--unbounded", "--trace", "--record", "--replay",
             "--until", "--dump", "--check-determinism", "--json", "--quiet", "--help", "--version"})
 
     def test_version(self):
@@ -313,6 +319,48 @@ class Many(unittest.TestCase):
     def test_the_last_seed_of_all(self):
         done = sim("--seeds", f"{U64 - 1}..{U64}", *SMALL, "--json", "--keep-going")
         self.assertEqual(len(done.stdout.splitlines()), 3)
+
+
+class Plans(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.plan = pathlib.Path(folder.name) / "run.plan"
+
+    def test_a_recording_replays_to_the_same_hash(self):
+        for flags in ([], ["--faults", "all"], ["--faults", "disk", "--io-errors", "10"],
+                      ["--crash-cycles", "2"], ["--unbounded", "--faults", "disk"]):
+            _, run = run_json("--seed", 11, *SMALL, *flags, "--record", self.plan)
+            _, again = run_json("--replay", self.plan)
+            self.assertEqual((again["hash"], again["seed"]), (run["hash"], 11), flags)
+            self.assertIn(f"--replay {self.plan}", again["replay"])
+
+    def test_a_line_that_is_taken_out_changes_the_run(self):
+        _, run = run_json("--seed", 11, *SMALL, "--faults", "all", "--record", self.plan)
+        lines = self.plan.read_text().splitlines()
+        self.plan.write_text("\n".join(line for line in lines if not line.startswith("crash of=")))
+        _, again = run_json("--replay", self.plan)
+        self.assertNotEqual(again["hash"], run["hash"])
+        self.assertLess(again["crashes"], run["crashes"])
+
+    def test_what_never_matched_is_reported(self):
+        run_json("--seed", 11, *SMALL, "--record", self.plan)
+        self.plan.write_text(self.plan.read_text() + "crash of=9999 fault=kill bits=0\n")
+        self.assertIn("never matched; the first: crash of=9999", sim("--replay", self.plan).stderr)
+
+    def test_a_bad_plan_is_refused(self):
+        for text, wants in (("octo-plan 9\n", f"{self.plan}:1: expected 'octo-plan 1'"),
+                            ("octo-plan 1\nnodes 0\n", f"{self.plan}:2: nodes wants")):
+            self.plan.write_text(text)
+            done = sim("--replay", self.plan)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(wants, done.stderr)
+        done = sim("--replay", self.plan.parent / "none")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cannot read", done.stderr)
+        done = sim("--seed", 1, *SMALL, "--record", self.plan.parent / "none" / "x")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cannot write", done.stderr)
 
 
 class Determinism(unittest.TestCase):

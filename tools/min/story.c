@@ -131,8 +131,11 @@ static void story_line(void *context, uint64_t event, const char *line)
     const char *detail = line + used;
     if (strcmp(what, "fault") == 0) {
         const bool clock = strncmp(detail, "clock-", 6) == 0;
+        const bool small = strncmp(detail, "disk-sector-", 12) == 0 ||
+                           strncmp(detail, "disk-entry-", 11) == 0 ||
+                           strncmp(detail, "disk-size-", 10) == 0;
         (void)snprintf(text, sizeof text, "suffers %.*s", (int)strcspn(detail, "\n"), detail);
-        note_add(story, event, time, who, text, clock ? 1 : 9);
+        note_add(story, event, time, who, text, clock ? 1 : small ? 5 : 9);
         return;
     }
     if (strcmp(what, "trace") == 0 && role_note(story, event, time, who, detail))

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Tests octo-min from outside: usage, exit status, documentation. What it makes of real failures is
+tested with planted bugs: tools/octo-min-table.
+
+usage: test_octo_min.py PATH-TO-octo-min [unittest arguments]
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAM = ""
+
+BAD_USAGE = [
+    (["--frobnicate"], "unknown flag"),
+    (["--see", "1"], "never abbreviated"),
+    (["--seed"], "--seed wants a value"),
+    (["--seed", "x"], "--seed wants a whole number"),
+    (["--nodes", "10"], "from 1 to 9"),
+    (["--jobs", "0"], "from 1 to 64"),
+    (["--for", "1e3"], "--for wants"),
+    (["--faults", "some"], "swarm, none, all or disk"),
+    (["a.plan", "b.plan"], "unexpected argument"),
+    (["a.plan", "--seed", "3"], "the plan says which run"),
+    (["/nonexistent/a.plan"], "cannot read"),
+]
+
+
+def octo_min(*words):
+    return subprocess.run([PROGRAM, *map(str, words)], text=True, capture_output=True, timeout=120)
+
+
+def help_flags():
+    return set(re.findall(r"--[a-z-]+", octo_min("--help").stdout.split("Flags")[1])) - {"--flag"}
+
+
+class Usage(unittest.TestCase):
+    def test_bad_usage_is_one_clear_line_and_status_2(self):
+        for words, wants in BAD_USAGE:
+            done = octo_min(*words)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+            self.assertIn(wants, done.stderr, words)
+            self.assertEqual(done.stderr.count("\n"), 1, words)
+
+    def test_manual_and_completions_know_the_same_flags(self):
+        flags = help_flags()
+        self.assertIn("--same-seed", flags)
+        manual = set(re.findall(r"\*(--[a-z-]+)\*", (ROOT / "docs/octo-min.1.scd").read_text()))
+        self.assertEqual(manual, flags)
+        bash = set(re.findall(r"--[a-z-]+", (ROOT / "completions/octo-min.bash").read_text()))
+        self.assertEqual(bash - {"--"}, flags)
+        zsh = set(re.findall(r"--[a-z-]+", (ROOT / "completions/_octo-min").read_text()))
+        self.assertEqual(zsh, flags)
+        fish = set(re.findall(r" -l ([a-z-]+)", (ROOT / "completions/octo-min.fish").read_text()))
+        self.assertEqual({f"--{flag}" for flag in fish}, flags)
+
+    def test_a_run_that_breaks_nothing(self):
+        done = octo_min("--seed", 1, "--nodes", 3, "--ops", 20)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("breaks nothing", done.stderr)
+
+    def test_a_bad_plan_names_its_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plan = pathlib.Path(folder) / "bad.plan"
+            plan.write_text("octo-plan 1\nnodes none\n")
+            done = octo_min(plan)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"{plan}:2: nodes wants", done.stderr)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+    PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()
