@@ -185,4 +185,8 @@ void octo_world_dump(const struct octo_world *world, octo_node_id node,
  * returns the exit status (0 held, 1 broke, 2 usage, 3 harness failed, 4 undecided). */
 int octo_sim_main(int argc, char **argv, const struct octo_machine *machine);
 
+/* The other rooms behind this door. */
+#include "sim/plan.h"
+#include "sim/scenario.h"
+
 #endif

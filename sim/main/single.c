@@ -4,7 +4,6 @@
 #include "sim/main/determinism.h"
 #include "sim/main/json.h"
 #include "sim/main/report.h"
-#include "sim/plan.h"
 
 #include <errno.h>
 #include <stdio.h>

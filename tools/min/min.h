@@ -10,7 +10,7 @@
 #ifndef OCTO_TOOLS_MIN_MIN_H
 #define OCTO_TOOLS_MIN_MIN_H
 
-#include "sim/plan.h"
+#include "sim/sim.h"
 
 struct min_cost {
     uint64_t events, deliveries;
