@@ -5,15 +5,17 @@
 
 #include <stdlib.h>
 
-#define ROUNDS_MAX     6u
-#define SLACK_EVENTS   2000u
-#define RESEED_TRIES   48u
-#define RESEED_EVENTS  200000u
-#define RESEED_SLACK   20000u
-#define REDRAW_TRIES   96u
-#define NUMBERS_SMALL  20u
-#define QUIET_STEPS    12u
-#define QUIET_FIRST_NS (20 * OCTO_MS)
+#define ROUNDS_MAX       6u
+#define SLACK_EVENTS     2000u
+#define RESEED_TRIES     48u
+#define RESEED_EVENTS    200000u
+#define RESEED_SLACK     20000u
+#define REDRAW_TRIES     96u
+#define SMALLER_TRIES    32u
+#define OTHER_BITS_TRIES 24u
+#define NUMBERS_SMALL    20u
+#define QUIET_STEPS      12u
+#define QUIET_FIRST_NS   (20 * OCTO_MS)
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 
@@ -162,14 +164,19 @@ static bool mentions(const struct octo_plan_line *line, uint32_t nodes)
            (target > nodes && target < OCTO_ACTOR_CLIENT);
 }
 
+/* A smaller cluster; under its own drawing, then under others: whom bits mean depends on the number
+ * of nodes. */
 static bool fewer_nodes(void *context, uint32_t number, struct octo_plan *plan)
 {
     const struct octo_plan *best = &((struct list *)context)->search->best;
-    const uint32_t nodes = number + 1;
+    const uint32_t nodes = number / SMALLER_TRIES + 1;
+    const uint32_t drawing = number % SMALLER_TRIES;
 
     if (nodes >= best->options.node_count || !plan_begin(plan, best))
         return false;
     plan->options.node_count = nodes;
+    if (drawing > 0)
+        plan->options.seed = drawing;
     for (uint32_t i = 0; i < best->count; i++) {
         if (!mentions(&best->lines[i], nodes))
             plan->lines[plan->count++] = best->lines[i];
@@ -272,6 +279,32 @@ static bool simplify_lines(struct min_search *search)
     return any;
 }
 
+/* Another place, moment or length of a strike, for which fewer messages have to pass. */
+static bool other_bits(void *context, uint32_t number, struct octo_plan *plan)
+{
+    const struct list *list = context;
+
+    if (number >= OTHER_BITS_TRIES || !is_window(&list->search->best.lines[list->line]) ||
+        !plan_copy(plan, &list->search->best))
+        return false;
+    plan->lines[list->line].bits = octo_mix(number) & ~(uint64_t)UINT32_MAX; /* short in hex */
+    return true;
+}
+
+static bool sooner_strikes(struct min_search *search)
+{
+    bool any = false;
+    struct list list = {0};
+
+    for (; list.line < search->best.count && search->cost.deliveries > 0 && !min_stop;
+         list.line++) {
+        const struct min_cost bound = {.events = bound_usual(search).events,
+                                       .deliveries = search->cost.deliveries - 1};
+        any = take_first(search, other_bits, &list, bound) != UINT32_MAX || any;
+    }
+    return any;
+}
+
 /* The drawing of another seed, under which the same lines lead to the end sooner. */
 static bool other_drawing(void *context, uint32_t number, struct octo_plan *plan)
 {
@@ -318,6 +351,7 @@ void min_shrink(struct min_search *search)
         any = try_list(search, sooner_windows, &list) || any;
         any = try_list(search, sooner_quiet, &list) || any;
         any = simplify_lines(search) || any;
+        any = sooner_strikes(search) || any;
         any = redraw(search) || any;
         progress(search, "round over");
         if (!any)
