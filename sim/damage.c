@@ -264,7 +264,9 @@ bool damage_possible(const struct octo_world *world, enum octo_fault kind)
         ready += ledger_impaired(world, id) && (world->schedule.never_ready & 1u << id) == 0;
     if (kind == OCTO_FAULT_DISK_SWAP)
         return ready >= 2;
-    return kind != OCTO_FAULT_DISK_WIPE || ready >= 1;
+    if (kind == OCTO_FAULT_DISK_WIPE || kind == OCTO_FAULT_DISK_ROT_DOUBLE)
+        return ready >= 1;
+    return true;
 }
 
 void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits)

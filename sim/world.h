@@ -281,8 +281,9 @@ bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_f
 /* damage.c: a disk fills, slows down, rots, is wiped or swapped: what and whom, the bits say. */
 void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits);
 
-/* Whether a wipe or a swap had whom to strike: impaired nodes that were ready once while there were
- * faults, which at the highest rates of failing disks not all are. True for every other kind. */
+/* Whether a double rot, a wipe or a swap had whom to strike: impaired nodes that were ready once
+ * while there were faults, which at the highest rates of failing disks not all are. True for every
+ * other kind. */
 bool damage_possible(const struct octo_world *world, enum octo_fault kind);
 
 /* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is
