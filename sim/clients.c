@@ -124,7 +124,7 @@ uint32_t clients_force_from(const struct octo_world *world)
 static bool client_strikes(const struct octo_world *world, uint32_t number, enum octo_fault fault,
                            uint64_t bits, uint32_t ppm)
 {
-    if (world->quiet || !world->drawing.on[fault])
+    if (world_calm(world) || !world->drawing.on[fault])
         return false;
     const uint32_t operation = world->clients->clients[number].operation;
     if (operation >= clients_force_from(world) && world->faults[fault] == 0)
@@ -142,7 +142,7 @@ static void attempt_send(struct octo_world *world, uint32_t number)
     packets_request(world, number, false, 0);
     struct octo_key key = client_key(world, number, OCTO_DECIDE_CLIENT_DUPLICATE);
     key.attempt = client->attempt;
-    if (world->drawing.on[OCTO_FAULT_CLIENT_DUPLICATE] && !world->quiet) {
+    if (world->drawing.on[OCTO_FAULT_CLIENT_DUPLICATE] && !world_calm(world)) {
         const uint64_t bits = world_decide(world, &key);
         if (client_strikes(world, number, OCTO_FAULT_CLIENT_DUPLICATE, bits,
                            world->drawing.client_duplicate_ppm)) {
@@ -160,7 +160,7 @@ static void crash_decide(struct octo_world *world, uint32_t number)
     struct client *client = &world->clients->clients[number];
 
     client->crash_at = OCTO_NEVER;
-    if (!world->drawing.on[OCTO_FAULT_CLIENT_CRASH] || world->quiet)
+    if (!world->drawing.on[OCTO_FAULT_CLIENT_CRASH] || world_calm(world))
         return;
     if (world->clients->sessions >= world->config.sessions_max)
         return;
@@ -197,7 +197,7 @@ static void operation_begin(struct octo_world *world, uint32_t number)
     if (!octo_oracles_invoke(world->oracles, client->operation, world->events, client->session,
                              client->sequence, command.bytes, command.size))
         world->over = true;
-    if (!world->quiet)
+    if (!world_calm(world))
         clients->begun_loud = clients->begun;
     crash_decide(world, number);
     attempt_send(world, number);
