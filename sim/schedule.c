@@ -257,6 +257,7 @@ static octo_node_id crash_wanted(struct octo_world *world, uint64_t bits)
     switch (world->options.tuning.crash_target) {
     case OCTO_SIM_TARGET_DRAWN:
         octo_assert(false);
+        break;
     case OCTO_SIM_TARGET_LEADER:
         id = leader;
         break;

@@ -146,6 +146,11 @@ static bool take(struct sim_program *program, enum flag flag, bool *seed_given)
         return seed_range(program);
     case FLAG_KEEP_GOING:
         return arguments->keep_going = true;
+    case FLAG_SCENARIO:
+        arguments->scenario_name = optarg;
+        return true;
+    case FLAG_LIST_SCENARIOS:
+        return arguments->list_scenarios = true;
     case FLAG_NODES:
         return small_number(program, "--nodes", OCTO_SIM_NODES_MAX, &arguments->options.node_count);
     case FLAG_OPS:
@@ -244,11 +249,9 @@ static bool is_consistent(const struct sim_program *program, bool seed_given)
     return true;
 }
 
-bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
+/* Every flag, over what the options are before; false: one was refused. */
+static bool take_all(struct sim_program *program, int argc, char **argv, bool *seed_given)
 {
-    bool seed_given = false;
-    program->arguments =
-        (struct sim_arguments){.options = octo_sim_options_default(), .until = UINT64_MAX};
     opterr = 0;
     optind = 0; /* glibc: begin anew, whoever parsed before */
     for (int at = 1;; at = optind) {
@@ -263,7 +266,7 @@ bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
         } else if (found == '?' || found == ':' || known_name(word) == NULL) {
             refuse(program, found, word);
             return false;
-        } else if (!take(program, (enum flag)found, &seed_given)) {
+        } else if (!take(program, (enum flag)found, seed_given)) {
             return false;
         }
         if (program->arguments.help || program->arguments.version)
@@ -274,5 +277,44 @@ bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
                      quote(argv[optind]).text);
         return false;
     }
+    return true;
+}
+
+/* The scenario that the flags name; then the flags once more, over its options, so that their order
+ * is of no account. */
+static bool take_scenario(struct sim_program *program, int argc, char **argv, bool *seed_given)
+{
+    struct sim_arguments *arguments = &program->arguments;
+    char error[OCTO_SCENARIO_ERROR_BYTES];
+    uint32_t seeds = 0;
+
+    if (!octo_scenario_load(arguments->scenario_name, &arguments->scenario, error) ||
+        !octo_scenario_seeds(arguments->scenario.seeds, &seeds, error)) {
+        sim_complain(program, "%s", error);
+        return false;
+    }
+    arguments->options = arguments->scenario.options;
+    if (!take_all(program, argc, argv, seed_given))
+        return false;
+    if (!*seed_given && !arguments->many) {
+        arguments->many = true;
+        arguments->first = 1;
+        arguments->last = seeds;
+    }
+    return true;
+}
+
+bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
+{
+    struct sim_arguments *arguments = &program->arguments;
+    bool seed_given = false;
+
+    *arguments = (struct sim_arguments){.options = octo_sim_options_default(), .until = UINT64_MAX};
+    if (!take_all(program, argc, argv, &seed_given))
+        return false;
+    if (arguments->help || arguments->version || arguments->list_scenarios)
+        return true;
+    if (arguments->scenario_name != NULL && !take_scenario(program, argc, argv, &seed_given))
+        return false;
     return is_consistent(program, seed_given);
 }
