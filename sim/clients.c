@@ -24,7 +24,7 @@ struct octo_buffer clients_command(const struct octo_world *world, uint64_t rand
 {
     struct octo_buffer command = world->clients->command;
     command.size = 0;
-    world->machine->sample(random, choice, &command);
+    world->machine->sample(&world->drawing.workload, random, choice, &command);
     octo_assert(command.size <= command.capacity);
     return command;
 }

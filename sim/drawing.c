@@ -515,6 +515,14 @@ static void tune_times(struct octo_drawing *drawing, const struct octo_sim_tunin
     tune_small(tuning, OCTO_TUNE_BURST, &drawing->burst_operations);
 }
 
+static void tune_workload(struct octo_workload *workload, const struct octo_sim_tuning *tuning)
+{
+    workload->mixed = tuning_has(tuning, OCTO_TUNE_READS);
+    tune_small(tuning, OCTO_TUNE_READS, &workload->reads_ppm);
+    tune_small(tuning, OCTO_TUNE_KEYS, &workload->keys);
+    tune_small(tuning, OCTO_TUNE_VALUE_BYTES, &workload->value_bytes);
+}
+
 static void tune(struct octo_world *world)
 {
     const struct octo_sim_tuning *tuning = &world->options.tuning;
@@ -522,6 +530,7 @@ static void tune(struct octo_world *world)
 
     tune_rates(&world->drawing, tuning);
     tune_times(&world->drawing, tuning);
+    tune_workload(&world->drawing.workload, tuning);
     tune_small(tuning, OCTO_TUNE_SNAPSHOT_ENTRIES, &config->snapshot_entries);
     tune_small(tuning, OCTO_TUNE_KEEP_ENTRIES, &config->log_keep_entries);
     tune_small(tuning, OCTO_TUNE_SEGMENT_BYTES, &config->segment_bytes);

@@ -98,6 +98,9 @@ const char *octo_fault_text(enum octo_fault fault);
     T(BURST, "clients", "burst", COUNT, 0, 64)                                     \
     T(TIMEOUT, "clients", "timeout", NS, 10 * OCTO_MS, 60 * OCTO_SECOND)           \
     T(GIVE_UP, "clients", "give-up", NS, 10 * OCTO_MS, 600 * OCTO_SECOND)          \
+    T(READS, "workload", "reads", PPM, 0, 1000000)                                 \
+    T(KEYS, "workload", "keys", COUNT, 1, 16)                                      \
+    T(VALUE_BYTES, "workload", "value-bytes", BYTES, 1, 1024)                      \
     T(SNAPSHOT_ENTRIES, "storage", "snapshot-entries", COUNT, 10, 400)             \
     T(KEEP_ENTRIES, "storage", "keep-entries", COUNT, 0, 64)                       \
     T(SEGMENT_BYTES, "storage", "segment-bytes", BYTES, 16384, 131072)

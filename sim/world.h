@@ -80,7 +80,8 @@ struct octo_drawing {
     octo_time_ns faults_from_ns, faults_to_ns; /* faults strike in between only */
     uint64_t bandwidth_bytes; /* a second, of each link between nodes; 0: no limit */
     uint32_t crash_count;     /* nodes that a scheduled crash strikes at once */
-    octo_node_id victim;      /* OCTO_SIM_TARGET_SAME: whom; else 0 */
+    struct octo_workload workload;
+    octo_node_id victim; /* OCTO_SIM_TARGET_SAME: whom; else 0 */
 };
 
 /* ---- Hosts ------------------------------------------------------------------------------------

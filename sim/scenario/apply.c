@@ -340,7 +340,7 @@ static const struct {
 };
 
 static const char *const sections[] = {"faults",  "schedule", "network", "disk",    "clock",
-                                       "clients", "storage",  "require", "ceilings"};
+                                       "clients", "workload", "storage", "require", "ceilings"};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
