@@ -89,7 +89,7 @@ static void number_text(enum value_unit unit, uint64_t value, char *out, size_t 
         [UNIT_NS] = time_units, [UNIT_BYTES] = byte_units, [UNIT_COUNT] = no_units};
 
     if (unit == UNIT_PPM) {
-        (void)snprintf(out, bytes, "%llu", (unsigned long long)(value / PPM_OF_A_PERCENT));
+        (void)snprintf(out, bytes, "%llu%%", (unsigned long long)(value / PPM_OF_A_PERCENT));
         return;
     }
     const struct unit *best = &tables[unit][0];
@@ -296,7 +296,7 @@ static bool set_fault(const struct apply *apply, enum octo_fault fault)
     const uint32_t most = fault == OCTO_FAULT_CLOCK_DRIFT ? OCTO_SIM_DRIFT_MAX_PPM : 1000000;
     if (!percent(value, &ppm) || ppm > most) {
         char wants[64];
-        (void)snprintf(wants, sizeof wants, "on, off or a percentage from 0 to %u",
+        (void)snprintf(wants, sizeof wants, "on, off or a percentage from 0%% to %u%%",
                        most / PPM_OF_A_PERCENT);
         return refuse(apply, wants);
     }

@@ -150,14 +150,22 @@ static bool take_event(struct reader *reader, const yaml_event_t *event)
     return true;
 }
 
+static bool refuse_syntax(const struct reader *reader, const yaml_parser_t *parser)
+{
+    const char *problem = parser->problem != NULL ? parser->problem : "unreadable";
+    const bool colon = strstr(problem, "mapping values") != NULL;
+
+    return entries_refuse(reader->entries, (uint32_t)parser->problem_mark.line + 1,
+                          "this is not YAML: %s%s", problem,
+                          colon ? " (a value with ': ' in it wants quotes)" : "");
+}
+
 static bool parse(struct reader *reader, yaml_parser_t *parser)
 {
     for (bool more = true; more;) {
         yaml_event_t event;
         if (yaml_parser_parse(parser, &event) == 0)
-            return entries_refuse(reader->entries, (uint32_t)parser->problem_mark.line + 1,
-                                  "this is not YAML: %s",
-                                  parser->problem != NULL ? parser->problem : "unreadable");
+            return refuse_syntax(reader, parser);
         more = event.type != YAML_STREAM_END_EVENT;
         const bool good = take_event(reader, &event);
         yaml_event_delete(&event);

@@ -101,14 +101,11 @@ static bool is_path(const char *name)
     return strchr(name, '/') != NULL || (size > 5 && strcmp(name + size - 5, ".yaml") == 0);
 }
 
-bool octo_scenario_load(const char *name, struct octo_scenario *scenario,
-                        char error[OCTO_SCENARIO_ERROR_BYTES])
+static bool named_load(const char *name, struct octo_scenario *scenario, char *error)
 {
     uint32_t best = 0;
     uint32_t least = UINT32_MAX;
 
-    if (is_path(name))
-        return file_load(name, scenario, error);
     for (uint32_t i = 0; i < scenario_builtin_count; i++) {
         const uint32_t distance = octo_scenario_distance(name, scenario_builtins[i].name);
         if (distance == 0)
@@ -119,11 +116,29 @@ bool octo_scenario_load(const char *name, struct octo_scenario *scenario,
         }
     }
     const bool near = least <= 1 + strlen(name) / 3;
-    (void)snprintf(
-        error, OCTO_SCENARIO_ERROR_BYTES,
-        "no scenario '%.60s'%s%s%s; --list-scenarios names them, and a path names a file", name,
-        near ? ": did you mean '" : "", near ? scenario_builtins[best].name : "", near ? "'?" : "");
+    (void)snprintf(error, OCTO_SCENARIO_ERROR_BYTES,
+                   "no scenario '%.60s'%s%s%s; --list-scenarios names them, a path is a file", name,
+                   near ? " (did you mean '" : "", near ? scenario_builtins[best].name : "",
+                   near ? "'?)" : "");
     return false;
+}
+
+/* What people wrote may be in the message: it stays one line. */
+static bool one_line(char *error)
+{
+    for (char *at = error; *at != '\0'; at++) {
+        if ((unsigned char)*at < 32 || *at == 127)
+            *at = '?';
+    }
+    return false;
+}
+
+bool octo_scenario_load(const char *name, struct octo_scenario *scenario,
+                        char error[OCTO_SCENARIO_ERROR_BYTES])
+{
+    const bool good =
+        is_path(name) ? file_load(name, scenario, error) : named_load(name, scenario, error);
+    return good || one_line(error);
 }
 
 bool octo_scenario_seeds(uint32_t default_count, uint32_t *count,
@@ -143,7 +158,7 @@ bool octo_scenario_seeds(uint32_t default_count, uint32_t *count,
                        OCTO_SCENARIO_SEEDS_VARIABLE
                        " wants a whole number from 1 to %u, not '%.60s'",
                        OCTO_SCENARIO_SEEDS_MAX, text);
-        return false;
+        return one_line(error);
     }
     *count = (uint32_t)value;
     return true;
