@@ -12,12 +12,12 @@ _octo_min()
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --seed | --nodes | --ops | --io-errors | --crash-cycles | --jobs | --for)
+    --seed | --scenario | --nodes | --ops | --io-errors | --crash-cycles | --jobs | --for)
         return
         ;;
     esac
     if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--seed --nodes --ops --faults --io-errors --crash-cycles --unbounded --same-seed --jobs --for --json --version
+        mapfile -t COMPREPLY < <(compgen -W '--seed --scenario --nodes --ops --faults --io-errors --crash-cycles --unbounded --same-seed --jobs --for --json --version
             -o --output -q --quiet -h --help' -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

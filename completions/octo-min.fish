@@ -1,5 +1,6 @@
 # fish completion for octo-min
 complete -c octo-min -l seed -x -d 'the run to begin with'
+complete -c octo-min -l scenario -x -d 'the scenario that the run belongs to'
 complete -c octo-min -l nodes -x -a '1 2 3 4 5 6 7 8 9' -d 'voters in the cluster'
 complete -c octo-min -l ops -x -d 'client operations'
 complete -c octo-min -l faults -x -a 'swarm none all disk' -d 'which faults'

@@ -12,6 +12,11 @@ _octo_sim()
         mapfile -t COMPREPLY < <(compgen -W '1 2 3 4 5 6 7 8 9' -- "$word")
         return
         ;;
+    --scenario)
+        mapfile -t COMPREPLY < <(compgen -W "$(octo-sim --list-scenarios 2>/dev/null |
+            cut -d ' ' -f 1)" -- "$word"; compgen -f -X '!*.yaml' -- "$word")
+        return
+        ;;
     --trace | --record | --replay)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
@@ -20,7 +25,7 @@ _octo_sim()
         return
         ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W '--seed --seeds --keep-going --nodes --ops --faults --io-errors
+    mapfile -t COMPREPLY < <(compgen -W '--seed --seeds --keep-going --scenario --list-scenarios --nodes --ops --faults --io-errors
         --crash-cycles --unbounded --trace --record --replay --until --dump --check-determinism --json -q --quiet -h --help --version' -- "$word")
 }
 complete -F _octo_sim octo-sim

@@ -3,6 +3,8 @@ complete -c octo-sim -f
 complete -c octo-sim -l seed -x -d 'the run to make'
 complete -c octo-sim -l seeds -x -d 'every run from A to B'
 complete -c octo-sim -l keep-going -d 'do not stop at the first failure'
+complete -c octo-sim -l scenario -x -a '(octo-sim --list-scenarios 2>/dev/null | string replace -r "  +" "\t"; __fish_complete_suffix .yaml)' -d 'what to live through'
+complete -c octo-sim -l list-scenarios -d 'name the built-in scenarios'
 complete -c octo-sim -l nodes -x -a '1 2 3 4 5 6 7 8 9' -d 'voters in the cluster'
 complete -c octo-sim -l ops -x -d 'client operations'
 complete -c octo-sim -l faults -x -a 'swarm none all disk' -d 'which faults'

@@ -87,8 +87,10 @@ static uint64_t counter_digest(const struct octo_machine_context *context)
 }
 
 /* What the simulator's clients try. */
-static void counter_sample(uint64_t random, uint64_t choice, struct octo_buffer *command)
+static void counter_sample(const struct octo_workload *workload, uint64_t random, uint64_t choice,
+                           struct octo_buffer *command)
 {
+    (void)workload; /* every command is of one kind */
     command->bytes[0] = (uint8_t)(ADD + random % 3);
     command->bytes[1] = (uint8_t)(random / 3 % COUNTERS);
     octo_put_u32(command->bytes + 2, (uint32_t)(choice % 100));

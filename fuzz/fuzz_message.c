@@ -302,12 +302,13 @@ static int corpus_kv(const char *directory)
         abort();
     struct octo_machine_context context = machine_new(region);
     bool seen[OCTO_KV_APPEND + 1] = {false};
+    const struct octo_workload usual = {0};
     for (uint64_t i = 0; missing > 0; i++) {
         uint8_t bytes[2048];
         uint8_t result_bytes[2048];
         struct octo_buffer command = {.bytes = bytes, .capacity = sizeof bytes};
         struct octo_buffer result = {.bytes = result_bytes, .capacity = sizeof result_bytes};
-        octo_machine_kv.sample(octo_mix(i), octo_mix(~i), &command);
+        octo_machine_kv.sample(&usual, octo_mix(i), octo_mix(~i), &command);
         octo_machine_kv.apply(&context, bytes, command.size, &result);
         if (seen[bytes[0]])
             continue;

@@ -37,8 +37,14 @@ static void unique_text(uint64_t word, uint8_t *value, uint32_t size)
         value[i] = (uint8_t)('a' + (draw(word, i / 16) >> (4 * (i % 16)) & 15));
 }
 
-static uint32_t set_value(uint64_t choice, uint8_t *value)
+static uint32_t set_value(const struct octo_workload *workload, uint64_t choice, uint8_t *value)
 {
+    if (workload->value_bytes != 0) {
+        const uint32_t most = (uint32_t)octo_min_u64(workload->value_bytes, VALUE_LARGE);
+        const uint32_t bytes = 1 + (uint32_t)(draw(choice, 1) % most);
+        unique_text(choice, value, bytes);
+        return bytes;
+    }
     const uint64_t sort = draw(choice, 0) % 100;
     const uint64_t size = draw(choice, 1);
     uint32_t count = VALUE_SMALL + (uint32_t)(size % (VALUE_MEDIUM - VALUE_SMALL + 1));
@@ -53,9 +59,15 @@ static uint32_t set_value(uint64_t choice, uint8_t *value)
     return count;
 }
 
-static enum octo_kv_op sample_op(uint64_t drawn)
+static enum octo_kv_op sample_op(const struct octo_workload *workload, uint64_t random)
 {
-    const uint64_t sort = drawn % 100;
+    uint64_t sort = draw(random, 0) % 100;
+    if (workload->mixed && draw(random, 2) % 1000000 < workload->reads_ppm)
+        return OCTO_KV_GET;
+    if (workload->mixed) { /* the writes among themselves as usual */
+        sort = draw(random, 0) % 65;
+        sort += sort < 30 ? 0 : 35;
+    }
     if (sort < 30)
         return OCTO_KV_SET;
     if (sort < 65)
@@ -65,14 +77,16 @@ static enum octo_kv_op sample_op(uint64_t drawn)
     return sort < 87 ? OCTO_KV_CAS : OCTO_KV_APPEND;
 }
 
-void octo_kv_sample(uint64_t random, uint64_t choice, struct octo_buffer *out)
+void octo_kv_sample(const struct octo_workload *workload, uint64_t random, uint64_t choice,
+                    struct octo_buffer *out)
 {
+    const uint64_t keys = workload->keys != 0 ? octo_min_u64(workload->keys, KEYS) : KEYS;
     static const uint8_t digits[KEYS + 1] = "0123456789abcdef";
-    const uint8_t key[4] = {'k', 'e', 'y', digits[draw(random, 1) % KEYS]};
+    const uint8_t key[4] = {'k', 'e', 'y', digits[draw(random, 1) % keys]};
     uint8_t value[VALUE_LARGE];
     uint8_t expected[VALUE_MEDIUM];
     struct octo_kv_command command = {
-        .op = sample_op(draw(random, 0)),
+        .op = sample_op(workload, random),
         .key = key,
         .key_size = sizeof key,
         .value = value,
@@ -81,11 +95,11 @@ void octo_kv_sample(uint64_t random, uint64_t choice, struct octo_buffer *out)
 
     switch (command.op) {
     case OCTO_KV_SET:
-        command.value_size = set_value(choice, value);
+        command.value_size = set_value(workload, choice, value);
         break;
     case OCTO_KV_CAS:
         command.value_size = chance(draw(choice, 2), 75) ? common_value(draw(choice, 3), value)
-                                                         : set_value(choice, value);
+                                                         : set_value(workload, choice, value);
         command.expected_size = common_value(draw(choice, 4), expected);
         break;
     case OCTO_KV_APPEND:

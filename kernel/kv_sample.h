@@ -5,7 +5,9 @@
 #include "kernel/machine.h"
 
 /* octo_kv_sample writes a command to out: `random` decides what is asked of which key, `choice` the
- * values. out->size is 0 if not even a command with an empty value fits. */
-void octo_kv_sample(uint64_t random, uint64_t choice, struct octo_buffer *out);
+ * values, workload how large and how many they are (at most 16 keys). out->size is 0 if not even a
+ * command with an empty value fits. */
+void octo_kv_sample(const struct octo_workload *workload, uint64_t random, uint64_t choice,
+                    struct octo_buffer *out);
 
 #endif

@@ -29,6 +29,14 @@ struct octo_buffer {
     uint32_t size;
 };
 
+/* What clients ask for, as a scenario has it. Zero members: as the machine likes. */
+struct octo_workload {
+    bool mixed;           /* reads_ppm counts */
+    uint32_t reads_ppm;   /* commands that only read, of all */
+    uint32_t keys;        /* how many things they are about: the fewer, the more clients meet */
+    uint32_t value_bytes; /* largest value */
+};
+
 struct octo_machine {
     const char *name; /* short, [a-z0-9-]; in help texts and reports */
     uint32_t version; /* of the command and snapshot formats */
@@ -67,8 +75,10 @@ struct octo_machine {
     uint64_t (*digest)(const struct octo_machine_context *context);
 
     /* sample writes a command for the simulator's clients to try. `random` is a well-mixed word and
-     * `choice` another; equal words give equal commands. Only the simulator calls it. */
-    void (*sample)(uint64_t random, uint64_t choice, struct octo_buffer *command);
+     * `choice` another; equal words and workloads give equal commands. A machine makes of the
+     * workload what fits. Only the simulator calls it. */
+    void (*sample)(const struct octo_workload *workload, uint64_t random, uint64_t choice,
+                   struct octo_buffer *command);
 };
 
 /* octo_machine_kv is the built-in key-value machine (SET, GET, DEL, CAS, APPEND). */

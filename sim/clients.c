@@ -24,7 +24,7 @@ struct octo_buffer clients_command(const struct octo_world *world, uint64_t rand
 {
     struct octo_buffer command = world->clients->command;
     command.size = 0;
-    world->machine->sample(random, choice, &command);
+    world->machine->sample(&world->drawing.workload, random, choice, &command);
     octo_assert(command.size <= command.capacity);
     return command;
 }
@@ -124,7 +124,7 @@ uint32_t clients_force_from(const struct octo_world *world)
 static bool client_strikes(struct octo_world *world, uint32_t number, enum octo_fault fault,
                            const struct octo_key *key, uint32_t ppm, uint64_t *bits)
 {
-    if (world->quiet || !world->drawing.on[fault])
+    if (world_calm(world) || !world->drawing.on[fault])
         return false;
     const uint32_t operation = world->clients->clients[number].operation;
     const bool due = operation >= clients_force_from(world) && world->faults[fault] == 0;
@@ -192,7 +192,7 @@ static void operation_begin(struct octo_world *world, uint32_t number)
     if (!octo_oracles_invoke(world->oracles, client->operation, world->events, client->session,
                              client->sequence, command.bytes, command.size))
         world->over = true;
-    if (!world->quiet)
+    if (!world_calm(world))
         clients->begun_loud = clients->begun;
     crash_decide(world, number);
     attempt_send(world, number);

@@ -69,6 +69,7 @@ enum drawing_item {
     ITEM_CHUNK = 53,
     ITEM_SEGMENTS = 54,
     ITEM_CRASH_TRUNCATED = 55,
+    ITEM_VICTIM = 56,
 };
 
 static uint64_t draw_bits(struct octo_world *world, enum drawing_item item, uint64_t identity)
@@ -223,12 +224,26 @@ static void kinds_draw(struct octo_world *world)
     }
 }
 
+/* What a scenario says of kinds. */
+static void kinds_tune(struct octo_world *world)
+{
+    for (uint32_t fault = 0; fault < OCTO_FAULT_COUNT; fault++) {
+        const uint8_t kind = world->options.tuning.kinds[fault];
+        if (kind == OCTO_SIM_KIND_ON)
+            world->drawing.on[fault] =
+                kind_possible((enum octo_fault)fault, world->options.node_count);
+        else if (kind == OCTO_SIM_KIND_OFF)
+            world->drawing.on[fault] = false;
+    }
+}
+
 /* What was asked for by name is on whatever the mix. */
 static void draw_kinds(struct octo_world *world)
 {
     bool *const on = world->drawing.on;
 
     kinds_draw(world);
+    kinds_tune(world);
     if (world->options.io_error_ppm > 0) {
         on[OCTO_FAULT_DISK_READ_ERROR] = true;
         on[OCTO_FAULT_DISK_WRITE_ERROR] = true;
@@ -238,6 +253,7 @@ static void draw_kinds(struct octo_world *world)
     if (world->options.crash_cycles > 0)
         on[OCTO_FAULT_POWER_LOSS] = true;
     kinds_complete(on, world->options.node_count);
+    kinds_tune(world);
 }
 
 /* ---- How much ----------------------------------------------------------------------------------
@@ -382,13 +398,18 @@ static void reference_rates(struct octo_drawing *drawing)
     drawing->burst_operations = 4;
 }
 
-/* A kind that is off has no rate. */
-static void rates_off(struct octo_drawing *drawing)
+/* ---- Rates -------------------------------------------------------------------------------------
+ */
+
+struct rate {
+    enum octo_fault fault;
+    uint32_t *ppm;
+};
+
+/* The rates of kinds that have one of their own; returns how many. */
+static uint32_t rates_of(struct octo_drawing *drawing, struct rate rates[OCTO_FAULT_COUNT])
 {
-    const struct {
-        enum octo_fault fault;
-        uint32_t *ppm;
-    } rates[] = {
+    const struct rate all[] = {
         {OCTO_FAULT_MESSAGE_LOST, &drawing->loss_ppm},
         {OCTO_FAULT_MESSAGE_DUPLICATED, &drawing->duplicate_ppm},
         {OCTO_FAULT_MESSAGE_DELAYED, &drawing->delay_ppm},
@@ -408,7 +429,30 @@ static void rates_off(struct octo_drawing *drawing)
         {OCTO_FAULT_CLIENT_DUPLICATE, &drawing->client_duplicate_ppm},
     };
 
-    for (uint32_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+    memcpy(rates, all, sizeof all);
+    return sizeof all / sizeof all[0];
+}
+
+bool drawing_has_rate(enum octo_fault fault)
+{
+    struct octo_drawing drawing = {0};
+    struct rate rates[OCTO_FAULT_COUNT];
+    const uint32_t count = rates_of(&drawing, rates);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (rates[i].fault == fault)
+            return true;
+    }
+    return false;
+}
+
+/* A kind that is off has no rate. */
+static void rates_off(struct octo_drawing *drawing)
+{
+    struct rate rates[OCTO_FAULT_COUNT];
+    const uint32_t count = rates_of(drawing, rates);
+
+    for (uint32_t i = 0; i < count; i++) {
         if (!drawing->on[rates[i].fault])
             *rates[i].ppm = 0;
     }
@@ -416,10 +460,91 @@ static void rates_off(struct octo_drawing *drawing)
         drawing->clock_offset_ns = 0;
 }
 
+/* ---- Tuning: what a scenario sets goes over what was drawn -------------------------------------
+ */
+
+static void tune_small(const struct octo_sim_tuning *tuning, enum octo_tune tune, uint32_t *value)
+{
+    if (tuning_has(tuning, tune))
+        *value = (uint32_t)tuning->values[tune];
+}
+
+static void tune_wide(const struct octo_sim_tuning *tuning, enum octo_tune tune, uint64_t *value)
+{
+    if (tuning_has(tuning, tune))
+        *value = tuning->values[tune];
+}
+
+static void tune_rates(struct octo_drawing *drawing, const struct octo_sim_tuning *tuning)
+{
+    struct rate rates[OCTO_FAULT_COUNT];
+    const uint32_t count = rates_of(drawing, rates);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (tuning->rates_ppm[rates[i].fault] != 0)
+            *rates[i].ppm = tuning->rates_ppm[rates[i].fault];
+    }
+    tune_small(tuning, OCTO_TUNE_CRASH_RATE, &drawing->crash_ppm);
+    tune_small(tuning, OCTO_TUNE_CRASH_COUNT, &drawing->crash_count);
+    tune_small(tuning, OCTO_TUNE_CRASH_ELECTED_RATE, &drawing->crash_elected_ppm);
+    tune_small(tuning, OCTO_TUNE_CRASH_TRUNCATING_RATE, &drawing->crash_truncated_ppm);
+    tune_small(tuning, OCTO_TUNE_PARTITION_RATE, &drawing->partition_ppm);
+    tune_small(tuning, OCTO_TUNE_DAMAGE_RATE, &drawing->damage_ppm);
+}
+
+static void tune_times(struct octo_drawing *drawing, const struct octo_sim_tuning *tuning)
+{
+    tune_wide(tuning, OCTO_TUNE_WINDOW, &drawing->window_ns);
+    tune_wide(tuning, OCTO_TUNE_FAULTS_FROM, &drawing->faults_from_ns);
+    tune_wide(tuning, OCTO_TUNE_FAULTS_TO, &drawing->faults_to_ns);
+    tune_wide(tuning, OCTO_TUNE_DOWN, &drawing->down_ns);
+    tune_wide(tuning, OCTO_TUNE_CUT, &drawing->cut_ns);
+    tune_wide(tuning, OCTO_TUNE_PAUSE, &drawing->pause_ns);
+    tune_wide(tuning, OCTO_TUNE_DAMAGE, &drawing->damage_ns);
+    tune_wide(tuning, OCTO_TUNE_LATENCY, &drawing->latency_base_ns);
+    tune_wide(tuning, OCTO_TUNE_JITTER, &drawing->latency_jitter_ns);
+    tune_wide(tuning, OCTO_TUNE_DELAY, &drawing->delay_ns);
+    tune_wide(tuning, OCTO_TUNE_BANDWIDTH, &drawing->bandwidth_bytes);
+    tune_wide(tuning, OCTO_TUNE_DISK_LATENCY, &drawing->disk_latency_ns);
+    tune_wide(tuning, OCTO_TUNE_DISK_JITTER, &drawing->disk_jitter_ns);
+    tune_wide(tuning, OCTO_TUNE_STALL, &drawing->disk_stall_ns);
+    tune_wide(tuning, OCTO_TUNE_CLOCK_OFFSET, &drawing->clock_offset_ns);
+    tune_wide(tuning, OCTO_TUNE_TIMEOUT, &drawing->timeout_ns);
+    tune_wide(tuning, OCTO_TUNE_GIVE_UP, &drawing->give_up_ns);
+    tune_small(tuning, OCTO_TUNE_CLIENTS, &drawing->client_count);
+    tune_small(tuning, OCTO_TUNE_BURST, &drawing->burst_operations);
+}
+
+static void tune_workload(struct octo_workload *workload, const struct octo_sim_tuning *tuning)
+{
+    workload->mixed = tuning_has(tuning, OCTO_TUNE_READS);
+    tune_small(tuning, OCTO_TUNE_READS, &workload->reads_ppm);
+    tune_small(tuning, OCTO_TUNE_KEYS, &workload->keys);
+    tune_small(tuning, OCTO_TUNE_VALUE_BYTES, &workload->value_bytes);
+}
+
+static void tune(struct octo_world *world)
+{
+    const struct octo_sim_tuning *tuning = &world->options.tuning;
+    struct octo_config *config = &world->config;
+
+    tune_rates(&world->drawing, tuning);
+    tune_times(&world->drawing, tuning);
+    tune_workload(&world->drawing.workload, tuning);
+    tune_small(tuning, OCTO_TUNE_SNAPSHOT_ENTRIES, &config->snapshot_entries);
+    tune_small(tuning, OCTO_TUNE_KEEP_ENTRIES, &config->log_keep_entries);
+    tune_small(tuning, OCTO_TUNE_SEGMENT_BYTES, &config->segment_bytes);
+    config->segment_bytes -= config->segment_bytes % config->sector_bytes;
+    if (tuning->crash_target == OCTO_SIM_TARGET_SAME)
+        world->drawing.victim =
+            (octo_node_id)draw_between(world, ITEM_VICTIM, 1, world->options.node_count);
+}
+
 /* How long the run should take, and so how long clients sleep. A quarter of the seeds is slow. */
 static void draw_pace(struct octo_world *world)
 {
     struct octo_drawing *drawing = &world->drawing;
+    const struct octo_sim_tuning *tuning = &world->options.tuning;
     const uint64_t operations = world->options.operations;
     octo_time_ns duration_ns = 3 * OCTO_SECOND;
 
@@ -427,10 +552,11 @@ static void draw_pace(struct octo_world *world)
         const bool slow = draw_chance(world, ITEM_SLOW, 250000);
         duration_ns = slow ? draw_between(world, ITEM_DURATION, 10 * OCTO_SECOND, 30 * OCTO_SECOND)
                            : draw_between(world, ITEM_DURATION, 2 * OCTO_SECOND, 6 * OCTO_SECOND);
-        if (slow)
+        if (slow && !tuning_has(tuning, OCTO_TUNE_WINDOW))
             drawing->window_ns *= 4;
     }
     duration_ns = octo_max_u64(duration_ns * operations / 1000, OCTO_SECOND);
+    tune_wide(tuning, OCTO_TUNE_DURATION, &duration_ns);
     drawing->think_ns =
         octo_min_u64(1 + duration_ns * drawing->client_count / operations, THINK_MAX_NS);
     drawing->burst_ns = octo_min_u64(drawing->think_ns * drawing->burst_operations, BURST_MAX_NS);
@@ -444,7 +570,7 @@ static void draw_pace(struct octo_world *world)
 
 void drawing_make(struct octo_world *world)
 {
-    world->drawing = (struct octo_drawing){0};
+    world->drawing = (struct octo_drawing){.faults_to_ns = OCTO_NEVER, .crash_count = 1};
     draw_kinds(world);
     if (world->options.faults == OCTO_SIM_FAULTS_ALL) {
         reference_rates(&world->drawing);
@@ -456,6 +582,7 @@ void drawing_make(struct octo_world *world)
         draw_windows(world);
         draw_clients(world);
     }
+    tune(world);
     if (world->options.io_error_ppm > 0) {
         world->drawing.disk_read_error_ppm = world->options.io_error_ppm;
         world->drawing.disk_write_error_ppm = world->options.io_error_ppm;

@@ -98,6 +98,63 @@ static enum octo_fault certain_missing(const struct octo_world *world)
     return schedule_missing(world);
 }
 
+/* What a scenario requires and the run does not show: its name and the counts; false: nothing. */
+struct shortfall {
+    const char *name;
+    uint64_t required, count;
+};
+
+static bool required_missing(const struct octo_world *world, struct shortfall *missing)
+{
+    const struct octo_sim_tuning *tuning = &world->options.tuning;
+    uint64_t marks[OCTO_MARK_COUNT];
+
+    for (uint32_t i = 0; i < OCTO_FAULT_COUNT; i++) {
+        *missing = (struct shortfall){octo_fault_text((enum octo_fault)i),
+                                      tuning->required_faults[i], world->faults[i]};
+        if (missing->count < missing->required)
+            return true;
+    }
+    world_marks(world, marks);
+    for (uint32_t i = 0; i < OCTO_MARK_COUNT; i++) {
+        *missing = (struct shortfall){octo_mark_text((enum octo_mark)i), tuning->required_marks[i],
+                                      marks[i]};
+        if (missing->count < missing->required)
+            return true;
+    }
+    return false;
+}
+
+/* A kind that a scenario turned on, and a cluster of this size cannot suffer; COUNT: none. */
+static enum octo_fault tuned_impossible(const struct octo_world *world)
+{
+    for (uint32_t i = 0; i < OCTO_FAULT_COUNT; i++) {
+        if (world->options.tuning.kinds[i] == OCTO_SIM_KIND_ON && !world->drawing.on[i])
+            return (enum octo_fault)i;
+    }
+    return OCTO_FAULT_COUNT;
+}
+
+/* What the scenario asked for; true if it did not ask. */
+static bool did_as_asked(struct octo_world *world)
+{
+    const enum octo_fault impossible = tuned_impossible(world);
+    struct shortfall missing;
+
+    if (impossible != OCTO_FAULT_COUNT)
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "the scenario turns %s on, which %u nodes cannot suffer",
+                           octo_fault_text(impossible), world->options.node_count);
+    else if (required_missing(world, &missing))
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "the scenario requires %s; it wants %llu, and there were %llu",
+                           missing.name, (unsigned long long)missing.required,
+                           (unsigned long long)missing.count);
+    else
+        return true;
+    return false;
+}
+
 static bool did_something(struct octo_world *world)
 {
     uint32_t acked = 0;
@@ -119,7 +176,7 @@ static bool did_something(struct octo_world *world)
                            "the fault %s is on in this drawing, but never struck",
                            octo_fault_text(missing));
     else
-        return true;
+        return did_as_asked(world);
     return false;
 }
 
@@ -187,8 +244,11 @@ static void look_quiet(struct octo_world *world)
         if (world->now <= since + world->drawing.heal_ns)
             return;
         world->over = true;
-        if (world->options.unbounded) /* what was lost everywhere is waited for in vain */
+        if (world->options.unbounded) { /* what was lost everywhere is waited for in vain */
+            if (!plan_calm(world))
+                (void)did_as_asked(world);
             return;
+        }
         octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
                            "%s, %llu ms after faults stopped and %llu ms after the last progress",
                            why, (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
@@ -209,10 +269,12 @@ static void look_quiet(struct octo_world *world)
     world->over = true;
 }
 
-/* A kind that still has not struck is waited for, but not for ever. */
+/* A kind that still has not struck is waited for, but not for ever; likewise what a scenario
+ * requires. */
 static bool faults_over(const struct octo_world *world)
 {
     const octo_time_ns end = world->drawing.faults_end_ns;
+    struct shortfall missing;
 
     if (plan_calm(world))
         return world->now >= plan_quiet_ns(world);
@@ -220,8 +282,10 @@ static bool faults_over(const struct octo_world *world)
         return false;
     if (!schedule_cycles_over(world))
         return false;
-    return schedule_missing(world) == OCTO_FAULT_COUNT ||
-           world->now >= end + WINDOWS_MAX * world->drawing.window_ns;
+    if (world->now >=
+        octo_min_u64(end + WINDOWS_MAX * world->drawing.window_ns, world->drawing.faults_to_ns))
+        return true;
+    return schedule_missing(world) == OCTO_FAULT_COUNT && !required_missing(world, &missing);
 }
 
 void finish_look(struct octo_world *world)

@@ -22,14 +22,14 @@ static uint64_t answer_latency(struct octo_world *world, octo_node_id id, uint64
 {
     const struct octo_drawing *const drawing = &world->drawing;
     uint64_t latency = drawing->disk_latency_ns + octo_range(bits, drawing->disk_jitter_ns + 1);
-    if (drawing->disk_stall_ppm > 0 && !world->quiet) {
+    if (drawing->disk_stall_ppm > 0 && !world_calm(world)) {
         const uint64_t more = octo_mix(bits);
         if (octo_strikes(more, drawing->disk_stall_ppm)) {
             latency += octo_range(octo_mix(more), drawing->disk_stall_ns + 1);
             record_fault(world, OCTO_FAULT_DISK_STALL, id, 0, file_word(question->file));
         }
     }
-    if (world->now < world->ledger.slow_until[id] && !world->quiet)
+    if (world->now < world->ledger.slow_until[id] && !world_calm(world))
         latency *= SLOW_TIMES;
     return octo_max_u64(latency, 1);
 }
@@ -98,7 +98,7 @@ static uint64_t answer_lie(struct octo_world *world, octo_node_id id, uint64_t b
 static uint64_t answer_space(struct octo_world *world, octo_node_id id,
                              const struct octo_disk_question *question)
 {
-    if (world->quiet || world->now >= world->ledger.full_until[id])
+    if (world_calm(world) || world->now >= world->ledger.full_until[id])
         return 0;
     record_fault(world, OCTO_FAULT_DISK_NO_SPACE, id, 0, file_word(question->file));
     return 1;
@@ -118,7 +118,7 @@ static uint32_t chance_ppm(const struct octo_world *world, enum octo_disk_chance
 {
     const struct octo_drawing *const drawing = &world->drawing;
 
-    if (world->quiet)
+    if (world_calm(world))
         return 0;
     switch (kind) {
     case OCTO_CHANCE_READ_ERROR:
@@ -255,7 +255,7 @@ static void disk_submit(struct octo_world *world, octo_node_id id, const struct 
  * else of the step's effects happens. Returns true if it did. */
 static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct octo_disk_op *op)
 {
-    if (world->drawing.crash_at_io_ppm == 0 || world->quiet)
+    if (world->drawing.crash_at_io_ppm == 0 || world_calm(world))
         return false;
     struct octo_key key = {
         .purpose = OCTO_DECIDE_CRASH_AT_IO,
@@ -285,7 +285,7 @@ static bool crash_at_io(struct octo_world *world, octo_node_id id, const struct 
 static void crash_soon(struct octo_world *world, const struct octo_key *key, uint32_t ppm,
                        octo_time_ns within)
 {
-    if (ppm == 0 || world->quiet)
+    if (ppm == 0 || world_calm(world))
         return;
     uint64_t bits;
     if (!world_chance(world, key, ppm, false, &bits))

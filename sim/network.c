@@ -33,6 +33,9 @@ struct octo_network {
     struct network_slot *chunks[CHUNKS_MAX];
     uint32_t slot_count; /* ever used */
     uint32_t free_slot;
+    /* When the link from a to b has sent all that was given to it; only with a limited bandwidth.
+     */
+    octo_time_ns busy_until[OCTO_SIM_NODES_MAX + 1][OCTO_SIM_NODES_MAX + 1];
     uint16_t cuts[OCTO_SIM_NODES_MAX + 1]; /* bit b of cuts[a]: nothing passes from a to b */
 };
 
@@ -150,7 +153,7 @@ octo_time_ns network_latency(struct octo_world *world, const struct octo_key *ke
 static bool strikes(struct octo_world *world, struct octo_key *key, enum octo_decision purpose,
                     uint32_t ppm, uint64_t *bits)
 {
-    if (ppm == 0 || world->quiet)
+    if (ppm == 0 || world_calm(world))
         return false;
     key->purpose = (uint8_t)purpose;
     return world_chance(world, key, ppm, false, bits);
@@ -187,16 +190,33 @@ static void corrupt(struct octo_world *world, const struct network_slot *slot, u
     record_fault(world, OCTO_FAULT_MESSAGE_CORRUPTED, slot->from, slot->to, random);
 }
 
+/* How long a message waits for those before it on its link, and for its own bytes. Who waits longer
+ * than messages usually travel counts as delayed. */
+static octo_time_ns bandwidth_wait(struct octo_world *world, const struct octo_key *key,
+                                   uint32_t size)
+{
+    const struct octo_drawing *const drawing = &world->drawing;
+    octo_time_ns *const busy = &world->network->busy_until[key->actor][key->target];
+    if (drawing->bandwidth_bytes == 0 || world_calm(world))
+        return 0;
+    *busy = octo_max_u64(*busy, world->now) + size * OCTO_SECOND / drawing->bandwidth_bytes;
+    const octo_time_ns wait = *busy - world->now;
+    if (wait > drawing->latency_base_ns + drawing->latency_jitter_ns)
+        record_fault(world, OCTO_FAULT_MESSAGE_DELAYED, key->actor, key->target, wait);
+    return wait;
+}
+
 /* One copy goes on its way. */
 static void launch(struct octo_world *world, struct octo_key *key, const uint8_t *bytes,
                    uint32_t size)
 {
     uint64_t bits = 0;
     const struct octo_drawing *const drawing = &world->drawing;
-    octo_time_ns late = 0;
+    octo_time_ns late = bandwidth_wait(world, key, size);
     if (strikes(world, key, OCTO_DECIDE_MESSAGE_DELAYED, drawing->delay_ppm, &bits)) {
-        late = 1 + octo_range(octo_mix(bits), drawing->delay_ns + 1);
-        record_fault(world, OCTO_FAULT_MESSAGE_DELAYED, key->actor, key->target, late);
+        const octo_time_ns delay = 1 + octo_range(octo_mix(bits), drawing->delay_ns + 1);
+        record_fault(world, OCTO_FAULT_MESSAGE_DELAYED, key->actor, key->target, delay);
+        late += delay;
     }
     const uint32_t number = slot_take(world->network, bytes, size);
     if (number == SLOT_NONE) {

@@ -105,7 +105,7 @@ static bool packet_lost(struct octo_world *world, struct octo_key *key, octo_nod
 {
     if (network_is_cut(world, from, to))
         return true;
-    if (world->quiet || world->drawing.loss_ppm == 0)
+    if (world->drawing.loss_ppm == 0 || world_calm(world))
         return false;
     uint64_t bits;
     key->purpose = OCTO_DECIDE_MESSAGE_LOST;
@@ -122,7 +122,7 @@ static octo_time_ns packet_travel(struct octo_world *world, struct octo_key *key
     const struct octo_drawing *drawing = &world->drawing;
     octo_time_ns late = 0;
 
-    if (!world->quiet && drawing->delay_ppm != 0) {
+    if (drawing->delay_ppm != 0 && !world_calm(world)) {
         key->purpose = OCTO_DECIDE_MESSAGE_DELAYED;
         uint64_t bits;
         if (world_chance(world, key, drawing->delay_ppm, false, &bits)) {

@@ -30,7 +30,10 @@ struct octo_plan_line {
     bool none;     /* a strike that does not take place */
 };
 
+#define OCTO_PLAN_SCENARIO_BYTES 128u /* a name, or a path */
+
 struct octo_plan {
+    char scenario[OCTO_PLAN_SCENARIO_BYTES]; /* what options began with; empty: none */
     struct octo_sim_options options;
     enum octo_plan_base base;
     octo_time_ns quiet_ns; /* calm: the quiet tail begins at this virtual time; unused if seeded */
@@ -75,7 +78,8 @@ uint32_t octo_world_unmatched(const struct octo_world *world, uint32_t *first);
 
 /* octo_plan_record makes worlds that this thread creates from now on write what they decide to
  * `plan`, as lines that differ from the calm base; NULL ends it. No part of any world, and decides
- * nothing. octo_plan_record_end fills in the header after the run. */
+ * nothing. octo_plan_record_end fills in the header after the run, but
+ * for the scenario's name. */
 void octo_plan_record(struct octo_plan *plan);
 void octo_plan_record_end(struct octo_plan *plan, const struct octo_world *world);
 

@@ -211,6 +211,8 @@ bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build
     const struct octo_sim_options *options = &plan->options;
 
     fprintf(file, "octo-plan %u\n# made by %s\n", OCTO_PLAN_VERSION, build);
+    if (plan->scenario[0] != '\0')
+        fprintf(file, "scenario %s\n", plan->scenario);
     fprintf(file, "seed %" PRIu64 "\nnodes %u\nops %u\nfaults %s\n", options->seed,
             options->node_count, options->operations, mixes[options->faults]);
     if (options->io_error_ppm != 0)
@@ -255,6 +257,24 @@ static bool base_parse(const char *value, struct octo_plan *plan)
     return false;
 }
 
+/* The headers that follow say what is different from the scenario's options. */
+static bool scenario_take(const char *value, struct octo_plan *plan,
+                          char error[OCTO_PLAN_ERROR_BYTES])
+{
+    struct octo_scenario scenario;
+    char why[OCTO_SCENARIO_ERROR_BYTES];
+
+    if (strlen(value) >= sizeof plan->scenario)
+        return refuse(error, value, "scenario wants a name or a path of less than 128 bytes");
+    if (!octo_scenario_load(value, &scenario, why)) {
+        (void)snprintf(error, OCTO_PLAN_ERROR_BYTES, "%.*s", (int)OCTO_PLAN_ERROR_BYTES - 1, why);
+        return false;
+    }
+    memcpy(plan->scenario, value, strlen(value) + 1);
+    plan->options = scenario.options;
+    return true;
+}
+
 /* A header's line: 1 taken, 0 not a header, -1 refused. */
 static int header_parse(const char *text, struct octo_plan *plan, char error[OCTO_PLAN_ERROR_BYTES])
 {
@@ -292,6 +312,8 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
             *numbers[i].narrow = (uint32_t)number;
         return 1;
     }
+    if (strncmp(text, "scenario ", 9) == 0)
+        return scenario_take(value, plan, error) ? 1 : -1;
     if (strncmp(text, "faults ", 7) == 0)
         return mix_parse(value, options)
                    ? 1

@@ -3,6 +3,18 @@
 
 #include <stdio.h>
 
+void world_marks(const struct octo_world *world, uint64_t marks[OCTO_MARK_COUNT])
+{
+    memcpy(marks, world->marks, sizeof world->marks);
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        if (!world->hosts[id].up)
+            continue;
+        const uint32_t *const now = octo_node_marks(world->hosts[id].node);
+        for (uint32_t i = 0; i < OCTO_MARK_COUNT; i++)
+            marks[i] += now[i];
+    }
+}
+
 void octo_world_result(const struct octo_world *world, struct octo_sim_result *result)
 {
     *result = (struct octo_sim_result){
@@ -24,15 +36,8 @@ void octo_world_result(const struct octo_world *world, struct octo_sim_result *r
     }
     clients_count(world, &result->acked, &result->failed, &result->unknown);
     memcpy(result->faults, world->faults, sizeof result->faults);
-    memcpy(result->marks, world->marks, sizeof result->marks);
+    world_marks(world, result->marks);
     memcpy(result->share_ns, world->share_ns, sizeof result->share_ns);
-    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
-        if (!world->hosts[id].up)
-            continue;
-        const uint32_t *const marks = octo_node_marks(world->hosts[id].node);
-        for (uint32_t i = 0; i < OCTO_MARK_COUNT; i++)
-            result->marks[i] += marks[i];
-    }
 }
 
 static bool word_letter(char letter)

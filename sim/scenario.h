@@ -12,6 +12,11 @@
 #define OCTO_SCENARIO_SUMMARY_BYTES 120u
 #define OCTO_SCENARIO_ERROR_BYTES   256u
 
+#define OCTO_SCENARIO_SEEDS_DEFAULT  50u
+#define OCTO_SCENARIO_SEEDS_MAX      1000000000u
+#define OCTO_SCENARIO_UNDECIDED_PPM  1000u /* ceiling, where a scenario names none */
+#define OCTO_SCENARIO_SEEDS_VARIABLE "OCTO_SCENARIO_SEEDS"
+
 struct octo_scenario {
     char name[OCTO_SCENARIO_NAME_BYTES];
     char summary[OCTO_SCENARIO_SUMMARY_BYTES]; /* one line */
@@ -30,5 +35,14 @@ void octo_scenario_at(uint32_t number, struct octo_scenario *scenario);
  * what was expected, without a newline. */
 bool octo_scenario_load(const char *name, struct octo_scenario *scenario,
                         char error[OCTO_SCENARIO_ERROR_BYTES]) OCTO_MUST_USE;
+
+/* octo_scenario_seeds is how many seeds to run where nobody said: default_count, or what the
+ * environment's OCTO_SCENARIO_SEEDS says. False: it says no number, and `error` what was wanted. */
+bool octo_scenario_seeds(uint32_t default_count, uint32_t *count,
+                         char error[OCTO_SCENARIO_ERROR_BYTES]) OCTO_MUST_USE;
+
+/* octo_scenario_distance: how many letters to change, add or drop to make a of b (Levenshtein), for
+ * "did you mean"; of b the first 64 count. */
+uint32_t octo_scenario_distance(const char *a, const char *b);
 
 #endif

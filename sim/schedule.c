@@ -84,7 +84,8 @@ enum {
 /* In the end what had nobody to strike is not missed. */
 static bool kind_missing(const struct octo_world *world, uint8_t kind)
 {
-    return world->drawing.on[kind] && world->faults[kind] == 0 &&
+    return world->drawing.on[kind] &&
+           world->faults[kind] < world_required(world, (enum octo_fault)kind) &&
            !(world->quiet && !damage_possible(world, (enum octo_fault)kind));
 }
 
@@ -122,7 +123,8 @@ static uint8_t kind_pick(const struct octo_world *world, const struct family *fa
     octo_assert(family->kind_count <= sizeof found);
     for (uint32_t k = 0; k < family->kind_count; k++) {
         const uint8_t kind = family->kinds[k];
-        if (world->drawing.on[kind] && (!missing || world->faults[kind] == 0))
+        const uint64_t required = world_required(world, (enum octo_fault)kind);
+        if (world->drawing.on[kind] && (!missing || world->faults[kind] < required))
             found[count++] = kind;
     }
     return count == 0 ? OCTO_FAULT_COUNT : found[octo_range(part(bits, PART_KIND), count)];
@@ -176,7 +178,7 @@ static void window_begin(struct octo_world *world)
 
     schedule->window++;
     for (uint32_t i = 0; i < FAMILIES; i++) {
-        if (!family_decide(world, &families[i], bits[i], kinds[i]))
+        if (world_calm(world) || !family_decide(world, &families[i], bits[i], kinds[i]))
             continue;
         const octo_time_ns offset =
             octo_range(part(*bits[i], PART_OFFSET), world->drawing.window_ns);
@@ -245,11 +247,51 @@ bool schedule_cycles_over(const struct octo_world *world)
     return true;
 }
 
+static bool all_ready(const struct octo_world *world)
+{
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        if (!world->hosts[id].up || !world->hosts[id].ready_seen)
+            return false;
+    }
+    return true;
+}
+
+/* Whom a scenario wants to crash now; 0: nobody. */
+static octo_node_id crash_wanted(struct octo_world *world, uint64_t bits)
+{
+    const uint32_t nodes = world->options.node_count;
+    const octo_node_id leader = host_leader(world);
+    octo_node_id id = 0;
+
+    switch (world->options.tuning.crash_target) {
+    case OCTO_SIM_TARGET_DRAWN:
+        octo_assert(false);
+        break;
+    case OCTO_SIM_TARGET_LEADER:
+        id = leader;
+        break;
+    case OCTO_SIM_TARGET_FOLLOWER:
+        id = 1 + (octo_node_id)octo_range(bits, nodes);
+        if (id == leader)
+            id = id % nodes + 1;
+        break;
+    case OCTO_SIM_TARGET_SAME:
+        id = world->drawing.victim;
+        break;
+    case OCTO_SIM_TARGET_TURN:
+        id = all_ready(world) ? world->schedule.turn++ % nodes + 1 : 0;
+        break;
+    }
+    return id != 0 && may_crash(world, id) ? id : 0;
+}
+
 /* The leader in half of the cases, else any node; the next one if that cannot crash. */
 static octo_node_id crash_target(struct octo_world *world, uint64_t bits)
 {
     const uint32_t nodes = world->options.node_count;
     const uint64_t target = part(bits, PART_TARGET);
+    if (world->options.tuning.crash_target != OCTO_SIM_TARGET_DRAWN)
+        return crash_wanted(world, target);
     const octo_node_id leader = leader_or_last(world);
     octo_node_id id = 1 + (octo_node_id)octo_range(octo_mix(target), nodes);
 
@@ -308,15 +350,8 @@ static void crash_again_later(struct octo_world *world, octo_node_id id, octo_ti
              WHAT_AGAIN | (uint64_t)id << 8 | ((uint64_t)world->hosts[id].incarnation + 1) << 16);
 }
 
-static void strike_crash(struct octo_world *world)
+static void crash_one(struct octo_world *world, enum octo_fault kind, uint64_t bits)
 {
-    const uint64_t bits = world->schedule.crash;
-    const enum octo_fault kind = (enum octo_fault)world->schedule.crash_kind;
-
-    if (kind == OCTO_FAULT_MAJORITY_CRASH) {
-        crash_majority(world, bits);
-        return;
-    }
     const octo_node_id id = crash_target(world, bits);
     if (id == 0)
         return;
@@ -326,6 +361,19 @@ static void strike_crash(struct octo_world *world)
     const octo_time_ns start = crash(world, id, power_loss, part(bits, PART_LENGTH));
     if (kind == OCTO_FAULT_CRASH_IN_RECOVERY)
         crash_again_later(world, id, start, bits);
+}
+
+static void strike_crash(struct octo_world *world)
+{
+    uint64_t bits = world->schedule.crash;
+    const enum octo_fault kind = (enum octo_fault)world->schedule.crash_kind;
+
+    if (kind == OCTO_FAULT_MAJORITY_CRASH) {
+        crash_majority(world, bits);
+        return;
+    }
+    for (uint32_t i = 0; i < world->drawing.crash_count; i++, bits = octo_mix(bits))
+        crash_one(world, kind, bits);
 }
 
 static void strike_again(struct octo_world *world, uint32_t window, uint64_t token)
@@ -470,9 +518,12 @@ void schedule_begin(struct octo_world *world)
 
 void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
 {
-    if (world->quiet)
+    const enum schedule_what what = (enum schedule_what)(token & 0xff);
+    const bool strikes = what != WHAT_WINDOW && what != WHAT_FLAP && what != WHAT_HEAL;
+
+    if (world->quiet || (strikes && world_calm(world)))
         return;
-    switch ((enum schedule_what)(token & 0xff)) {
+    switch (what) {
     case WHAT_WINDOW:
         window_begin(world);
         break;

@@ -66,6 +66,80 @@ const char *octo_fault_text(enum octo_fault fault);
 
 #define OCTO_SIM_NODES_MAX 9u
 
+/* ---- Tuning: what a scenario sets beyond the options below ------------------------------------
+ */
+
+/* One number each: NAME, section and key in a scenario's file, unit, least, most. The least and the
+ * most are in the unit's base: nanoseconds, parts per million, bytes, or a count. */
+#define OCTO_TUNES(T)                                                              \
+    T(WINDOW, "schedule", "window", NS, 10 * OCTO_MS, 60 * OCTO_SECOND)            \
+    T(FAULTS_FROM, "schedule", "from", NS, 0, 3600 * OCTO_SECOND)                  \
+    T(FAULTS_TO, "schedule", "to", NS, OCTO_MS, 3600 * OCTO_SECOND)                \
+    T(CRASH_RATE, "schedule", "crash-rate", PPM, 0, 1000000)                       \
+    T(CRASH_COUNT, "schedule", "crash-count", COUNT, 1, OCTO_SIM_NODES_MAX)        \
+    T(CRASH_ELECTED_RATE, "schedule", "crash-elected-rate", PPM, 0, 1000000)       \
+    T(CRASH_TRUNCATING_RATE, "schedule", "crash-truncating-rate", PPM, 0, 1000000) \
+    T(PARTITION_RATE, "schedule", "partition-rate", PPM, 0, 1000000)               \
+    T(DAMAGE_RATE, "schedule", "damage-rate", PPM, 0, 1000000)                     \
+    T(DOWN, "schedule", "down", NS, OCTO_MS, 60 * OCTO_SECOND)                     \
+    T(CUT, "schedule", "cut", NS, OCTO_MS, 60 * OCTO_SECOND)                       \
+    T(PAUSE, "schedule", "pause", NS, OCTO_MS, 60 * OCTO_SECOND)                   \
+    T(DAMAGE, "schedule", "damage", NS, OCTO_MS, 60 * OCTO_SECOND)                 \
+    T(LATENCY, "network", "latency", NS, 1000, OCTO_SECOND)                        \
+    T(JITTER, "network", "jitter", NS, 0, OCTO_SECOND)                             \
+    T(DELAY, "network", "delay", NS, OCTO_MS, 60 * OCTO_SECOND)                    \
+    T(BANDWIDTH, "network", "bandwidth", BYTES, 1000, 1000000000)                  \
+    T(DISK_LATENCY, "disk", "latency", NS, 1000, OCTO_SECOND)                      \
+    T(DISK_JITTER, "disk", "jitter", NS, 0, OCTO_SECOND)                           \
+    T(STALL, "disk", "stall", NS, OCTO_MS, 60 * OCTO_SECOND)                       \
+    T(CLOCK_OFFSET, "clock", "offset", NS, 1, 86400 * OCTO_SECOND)                 \
+    T(CLIENTS, "clients", "count", COUNT, 1, 64)                                   \
+    T(DURATION, "clients", "duration", NS, OCTO_SECOND, 600 * OCTO_SECOND)         \
+    T(BURST, "clients", "burst", COUNT, 0, 64)                                     \
+    T(TIMEOUT, "clients", "timeout", NS, 10 * OCTO_MS, 60 * OCTO_SECOND)           \
+    T(GIVE_UP, "clients", "give-up", NS, 10 * OCTO_MS, 600 * OCTO_SECOND)          \
+    T(READS, "workload", "reads", PPM, 0, 1000000)                                 \
+    T(KEYS, "workload", "keys", COUNT, 1, 16)                                      \
+    T(VALUE_BYTES, "workload", "value-bytes", BYTES, 1, 1024)                      \
+    T(SNAPSHOT_ENTRIES, "storage", "snapshot-entries", COUNT, 10, 400)             \
+    T(KEEP_ENTRIES, "storage", "keep-entries", COUNT, 0, 64)                       \
+    T(SEGMENT_BYTES, "storage", "segment-bytes", BYTES, 16384, 131072)
+
+enum octo_tune {
+#define OCTO_TUNE_ENUM(name, section, key, unit, least, most) OCTO_TUNE_##name,
+    OCTO_TUNES(OCTO_TUNE_ENUM)
+#undef OCTO_TUNE_ENUM
+        OCTO_TUNE_COUNT,
+};
+
+enum octo_sim_kind {
+    OCTO_SIM_KIND_DRAWN = 0, /* as the mix has it */
+    OCTO_SIM_KIND_ON = 1,    /* and it has to strike, or the run counts as vacuous */
+    OCTO_SIM_KIND_OFF = 2,
+};
+
+/* Whom a scheduled crash strikes. */
+enum octo_sim_target {
+    OCTO_SIM_TARGET_DRAWN = 0,    /* the leader in half of the cases, else any node */
+    OCTO_SIM_TARGET_LEADER = 1,   /* while there is none, nobody */
+    OCTO_SIM_TARGET_FOLLOWER = 2, /* any but the leader */
+    OCTO_SIM_TARGET_SAME = 3,     /* one node that the seed draws, every time */
+    OCTO_SIM_TARGET_TURN = 4,     /* one after the other, each when all others are ready */
+};
+
+#define OCTO_SIM_DRIFT_MAX_PPM 500000u /* of a clock */
+
+/* Zero-initialised it changes nothing. */
+struct octo_sim_tuning {
+    uint64_t set; /* bit of each tune that has a value; the others are as drawn */
+    uint64_t values[OCTO_TUNE_COUNT];
+    uint8_t kinds[OCTO_FAULT_COUNT];            /* enum octo_sim_kind */
+    uint32_t rates_ppm[OCTO_FAULT_COUNT];       /* of kinds that have one; 0: as drawn */
+    uint32_t required_faults[OCTO_FAULT_COUNT]; /* least count; less is vacuous */
+    uint32_t required_marks[OCTO_MARK_COUNT];
+    enum octo_sim_target crash_target;
+};
+
 enum octo_sim_faults {
     OCTO_SIM_FAULTS_SWARM = 0, /* each seed draws which kinds are on, a fifth of them none */
     OCTO_SIM_FAULTS_NONE = 1,
@@ -81,6 +155,7 @@ struct octo_sim_options {
     uint32_t io_error_ppm; /* of reads, writes and syncs alike; 0: as drawn */
     uint32_t crash_cycles; /* every node crashes and comes back so often; 0: as drawn */
     bool unbounded;        /* damage knows no budget: only "never lie, never crash" is judged */
+    struct octo_sim_tuning tuning;
     bool timing; /* measure where wall time goes (octo_sim_result.share_ns); decides nothing */
 };
 

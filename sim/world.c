@@ -47,7 +47,8 @@ struct octo_sim_options octo_sim_options_default(void)
 static bool options_ok(const struct octo_sim_options *options)
 {
     return options->node_count >= 1 && options->node_count <= OCTO_SIM_NODES_MAX &&
-           options->operations >= 1 && options->operations <= OPERATIONS_MAX;
+           options->operations >= 1 && options->operations <= OPERATIONS_MAX &&
+           tuning_ok(&options->tuning);
 }
 
 static void config_make(const struct octo_sim_options *options, struct octo_config *config)
@@ -215,7 +216,7 @@ static void world_dispatch(struct octo_world *world, const struct octo_item *ite
         finish_look(world);
         return;
     case OCTO_ITEM_CRASH:
-        if (host->up && host->incarnation == item->token && !world->quiet)
+        if (host->up && host->incarnation == item->token && !world_calm(world))
             host_stop(world, item->subject, true);
         return;
     }

@@ -8,10 +8,11 @@
  * plan_text.c, attempts.c (how often a key was asked), network.c (messages, cuts of links), host.c
  * (nodes: boot, step, crash, pause, clocks), host_effects.c (what a step asked for, the disk's
  * chances), drawing.c (swarm: what is on, how much), schedule.c (crash, partition and pause
- * windows), shapes.c (what a partition cuts), ledger.c (which damage is within the budget),
- * damage.c (what befalls whole disks), clients.c and packets.c (sessions, retries, history, what
- * travels), finish.c (quiet tail, liveness, non-vacuous), record.c (trace hash), text.c (trace
- * text, dump), result.c, names.c, panic.c (a broken assert becomes a verdict).
+ * windows), shapes.c (what a partition cuts), tuning.c (what a scenario sets), ledger.c (which
+ * damage is within the budget), damage.c (what befalls whole disks), clients.c and packets.c
+ * (sessions, retries, history, what travels), finish.c (quiet tail, liveness, non-vacuous),
+ * record.c (trace hash), text.c (trace text, dump), result.c, names.c, panic.c (a broken assert
+ * becomes a verdict).
  */
 #ifndef OCTO_SIM_WORLD_H
 #define OCTO_SIM_WORLD_H
@@ -77,6 +78,11 @@ struct octo_drawing {
     octo_time_ns
         faults_end_ns;    /* faults stop here at the latest; earlier when all operations ended */
     octo_time_ns heal_ns; /* how long the quiet tail may take */
+    octo_time_ns faults_from_ns, faults_to_ns; /* faults strike in between only */
+    uint64_t bandwidth_bytes; /* a second, of each link between nodes; 0: no limit */
+    uint32_t crash_count;     /* nodes that a scheduled crash strikes at once */
+    struct octo_workload workload;
+    octo_node_id victim; /* OCTO_SIM_TARGET_SAME: whom; else 0 */
 };
 
 /* ---- Hosts ------------------------------------------------------------------------------------
@@ -121,6 +127,7 @@ struct octo_schedule {
     octo_time_ns partition_until;
     octo_time_ns flap_ns;
     uint16_t links[OCTO_SIM_NODES_MAX + 1]; /* bit b of links[a]: the active one cuts a -> b */
+    uint32_t turn;                          /* crashes under OCTO_SIM_TARGET_TURN so far */
     octo_node_id leader;                    /* the last one seen; stands in while there is none */
 };
 
@@ -177,6 +184,13 @@ struct octo_world {
     uint64_t share_since_ns; /* wall clock: when share_current began; only with options.timing */
     enum octo_sim_share share_current;
 };
+
+/* No fault strikes now: it is too early, too late, or the quiet tail. What has struck goes on. */
+static inline bool world_calm(const struct octo_world *world)
+{
+    return world->quiet || world->now < world->drawing.faults_from_ns ||
+           world->now >= world->drawing.faults_to_ns;
+}
 
 /* ---- Calls between the files ------------------------------------------------------------------
  */
@@ -252,8 +266,16 @@ octo_time_ns host_clock(const struct octo_world *world, octo_node_id id);
 octo_node_id host_leader(
     const struct octo_world *world); /* leader of the highest term that is up */
 
-/* drawing.c. Reads options, fills drawing; asks DRAWING decisions only. */
+/* drawing.c. Reads options, fills drawing; asks DRAWING decisions only. drawing_has_rate: whether
+ * the kind strikes at a rate of its own, which a tuning may set. */
 void drawing_make(struct octo_world *world);
+bool drawing_has_rate(enum octo_fault fault);
+
+/* tuning.c: whether every value is within its limits. */
+bool tuning_ok(const struct octo_sim_tuning *tuning);
+bool tuning_has(const struct octo_sim_tuning *tuning, enum octo_tune tune);
+/* world_required: how often the fault has to strike at least, being on. */
+uint64_t world_required(const struct octo_world *world, enum octo_fault fault);
 
 /* schedule.c: OCTO_ITEM_SCHEDULE; schedule_begin sets the first windows going. */
 void schedule_begin(struct octo_world *world);
@@ -307,6 +329,9 @@ uint32_t clients_force_from(const struct octo_world *world);
 uint64_t clients_packets(const struct octo_world *world); /* requests and replies sent so far */
 void clients_count(const struct octo_world *world, uint32_t *acked, uint32_t *failed,
                    uint32_t *unknown);
+
+/* result.c: the marks of every incarnation so far. */
+void world_marks(const struct octo_world *world, uint64_t marks[OCTO_MARK_COUNT]);
 
 /* finish.c: OCTO_ITEM_FINISH, looked at every few virtual ms of the quiet tail. */
 void finish_look(struct octo_world *world);

@@ -15,8 +15,9 @@ enum { EXIT_OK = 0, EXIT_HELD = 1, EXIT_USAGE = 2, EXIT_HARNESS = 3 };
 
 struct arguments {
     struct octo_sim_options options;
-    const char *plan;   /* to begin with; NULL: the options' seed */
-    const char *output; /* NULL: PLAN of standard output */
+    const char *plan;     /* to begin with; NULL: the options' seed */
+    const char *scenario; /* NULL: none */
+    const char *output;   /* NULL: PLAN of standard output */
     uint32_t jobs;
     uint32_t seconds; /* 0: no limit */
     bool same_seed, quiet, json;
@@ -32,6 +33,8 @@ static const char help_text[] =
     "\n"
     "Flags (never abbreviated; --flag VALUE or --flag=VALUE):\n"
     "  --seed N              the run: 0 to 18446744073709551615 (default 1)\n"
+    "  --scenario NAME       the scenario that it belongs to, as octo-sim has it: a name or a\n"
+    "                        file; the flags below go over what it says\n"
     "  --nodes N             voters in the cluster: 1 to 9 (default 5)\n"
     "  --ops N               client operations: 1 to 100000 (default 1000)\n"
     "  --faults MIX          swarm (default); none; all; disk: as octo-sim has it\n"
@@ -77,6 +80,7 @@ static uint64_t clock_ms(void)
 
 enum {
     FLAG_SEED = 256,
+    FLAG_SCENARIO,
     FLAG_NODES,
     FLAG_OPS,
     FLAG_FAULTS,
@@ -92,6 +96,7 @@ enum {
 
 static const struct option flags[] = {
     {"seed", required_argument, NULL, FLAG_SEED},
+    {"scenario", required_argument, NULL, FLAG_SCENARIO},
     {"nodes", required_argument, NULL, FLAG_NODES},
     {"ops", required_argument, NULL, FLAG_OPS},
     {"faults", required_argument, NULL, FLAG_FAULTS},
@@ -160,6 +165,9 @@ static void take(struct arguments *arguments, int flag, bool *run_given)
     case FLAG_SEED:
         options->seed = number("seed", 0, UINT64_MAX);
         break;
+    case FLAG_SCENARIO:
+        arguments->scenario = optarg;
+        break;
     case FLAG_NODES:
         options->node_count = (uint32_t)number("nodes", 1, OCTO_SIM_NODES_MAX);
         break;
@@ -208,6 +216,33 @@ static void take(struct arguments *arguments, int flag, bool *run_given)
     }
 }
 
+/* Every flag, over what the options are before. */
+static void take_all(struct arguments *arguments, int argc, char **argv, bool *run_given)
+{
+    arguments->plan = NULL;
+    opterr = 0;
+    optind = 0; /* glibc: begin anew, whoever parsed before */
+    for (int at = 1;; at = optind) {
+        const int found = getopt_long(argc, argv, "+:o:qh", flags, NULL);
+        if (found == -1 && optind < argc && arguments->plan == NULL) {
+            arguments->plan = argv[optind++];
+            continue;
+        }
+        if (found == -1)
+            break;
+        if (found == ':') {
+            complain("%.60s wants a value; see --help", argv[at]);
+            exit(EXIT_USAGE);
+        }
+        refuse_abbreviation(argv[at], found);
+        take(arguments, found, run_given);
+    }
+    if (optind < argc) {
+        complain("unexpected argument '%.60s': one plan, then flags; see --help", argv[optind]);
+        exit(EXIT_USAGE);
+    }
+}
+
 static void arguments_parse(struct arguments *arguments, int argc, char **argv)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -217,34 +252,22 @@ static void arguments_parse(struct arguments *arguments, int argc, char **argv)
         (struct arguments){.options = octo_sim_options_default(),
                            .jobs = cores < 1 ? 1 : (uint32_t)octo_min_u64(64, (uint64_t)cores),
                            .seconds = SECONDS_DEFAULT};
-    opterr = 0;
-    while (optind < argc) {
-        const int at = optind;
-        const int found = getopt_long(argc, argv, "+:o:qh", flags, NULL);
-        if (found == -1 && optind < argc && arguments->plan == NULL) {
-            arguments->plan = argv[optind++];
-            continue;
-        }
-        if (found == -1) {
-            if (optind < argc) {
-                complain("unexpected argument '%.60s': one plan, then flags; see --help",
-                         argv[optind]);
-                exit(EXIT_USAGE);
-            }
-            break;
-        }
-        if (found == ':') {
-            complain("%.60s wants a value; see --help", argv[at]);
-            exit(EXIT_USAGE);
-        }
-        refuse_abbreviation(argv[at], found);
-        take(arguments, found, &run_given);
-    }
+    take_all(arguments, argc, argv, &run_given);
     if (arguments->plan != NULL && run_given) {
         complain(
             "the plan says which run it is: it goes without --seed, --nodes, --ops and the like");
         exit(EXIT_USAGE);
     }
+    if (arguments->scenario == NULL)
+        return;
+    struct octo_scenario scenario;
+    char error[OCTO_SCENARIO_ERROR_BYTES];
+    if (!octo_scenario_load(arguments->scenario, &scenario, error)) {
+        complain("%s", error);
+        exit(EXIT_USAGE);
+    }
+    arguments->options = scenario.options;
+    take_all(arguments, argc, argv, &run_given);
 }
 
 /* ---- The search ------------------------------------------------------------------------------ */
@@ -342,11 +365,14 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
     struct min_replay before = {0};
 
     struct octo_plan given = {.options = arguments->options, .base = OCTO_BASE_SEEDED};
+    if (arguments->scenario != NULL)
+        (void)snprintf(given.scenario, sizeof given.scenario, "%s", arguments->scenario);
     if (arguments->plan != NULL && !plan_load(arguments, &given)) {
         octo_plan_free(&given);
         return EXIT_USAGE;
     }
     const bool ran = min_record(&given, machine, &search.best, &before);
+    memcpy(search.best.scenario, given.scenario, sizeof given.scenario);
     if (given.base == OCTO_BASE_CALM)
         search.best.quiet_ns = given.quiet_ns;
     octo_plan_free(&given);

@@ -151,6 +151,11 @@ static bool take(struct sim_program *program, enum flag flag, uint32_t *given)
         return seed_range(program);
     case FLAG_KEEP_GOING:
         return arguments->keep_going = true;
+    case FLAG_SCENARIO:
+        arguments->scenario_name = optarg;
+        return true;
+    case FLAG_LIST_SCENARIOS:
+        return arguments->list_scenarios = true;
     case FLAG_NODES:
         *given |= GIVEN_RUN;
         return small_number(program, "--nodes", OCTO_SIM_NODES_MAX, &arguments->options.node_count);
@@ -237,9 +242,10 @@ static bool is_consistent(const struct sim_program *program, uint32_t given)
 
     if (arguments->many && (given & GIVEN_SEED) != 0)
         text = "--seed and --seeds exclude each other: give one run or a range";
-    else if (arguments->replay != NULL && (arguments->many || given != 0))
-        text = "--replay takes the run from the plan: it goes without --seed, --seeds, --nodes, "
-               "--ops, --faults and the like";
+    else if (arguments->replay != NULL &&
+             (arguments->many || given != 0 || arguments->scenario_name != NULL))
+        text = "--replay takes the run from the plan: it goes without --seed, --seeds, --scenario, "
+               "--nodes, --ops, --faults and the like";
     else if (arguments->many && arguments->record != NULL)
         text = "--record is for one run: give --seed, not --seeds";
     else if (arguments->check_determinism &&
@@ -267,11 +273,9 @@ static bool is_consistent(const struct sim_program *program, uint32_t given)
     return true;
 }
 
-bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
+/* Every flag, over what the options are before; false: one was refused. */
+static bool take_all(struct sim_program *program, int argc, char **argv, uint32_t *given)
 {
-    uint32_t given = 0;
-    program->arguments =
-        (struct sim_arguments){.options = octo_sim_options_default(), .until = UINT64_MAX};
     opterr = 0;
     optind = 0; /* glibc: begin anew, whoever parsed before */
     for (int at = 1;; at = optind) {
@@ -286,7 +290,7 @@ bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
         } else if (found == '?' || found == ':' || known_name(word) == NULL) {
             refuse(program, found, word);
             return false;
-        } else if (!take(program, (enum flag)found, &given)) {
+        } else if (!take(program, (enum flag)found, given)) {
             return false;
         }
         if (program->arguments.help || program->arguments.version)
@@ -297,5 +301,44 @@ bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
                      quote(argv[optind]).text);
         return false;
     }
+    return true;
+}
+
+/* The scenario that the flags name; then the flags once more, over its options, so that their order
+ * is of no account. */
+static bool take_scenario(struct sim_program *program, int argc, char **argv, uint32_t *given)
+{
+    struct sim_arguments *arguments = &program->arguments;
+    char error[OCTO_SCENARIO_ERROR_BYTES];
+    uint32_t seeds = 0;
+
+    if (!octo_scenario_load(arguments->scenario_name, &arguments->scenario, error) ||
+        !octo_scenario_seeds(arguments->scenario.seeds, &seeds, error)) {
+        sim_complain(program, "%s", error);
+        return false;
+    }
+    arguments->options = arguments->scenario.options;
+    if (!take_all(program, argc, argv, given))
+        return false;
+    if ((*given & GIVEN_SEED) == 0 && !arguments->many) {
+        arguments->many = true;
+        arguments->first = 1;
+        arguments->last = seeds;
+    }
+    return true;
+}
+
+bool sim_arguments_parse(struct sim_program *program, int argc, char **argv)
+{
+    struct sim_arguments *arguments = &program->arguments;
+    uint32_t given = 0;
+
+    *arguments = (struct sim_arguments){.options = octo_sim_options_default(), .until = UINT64_MAX};
+    if (!take_all(program, argc, argv, &given))
+        return false;
+    if (arguments->help || arguments->version || arguments->list_scenarios)
+        return true;
+    if (arguments->scenario_name != NULL && !take_scenario(program, argc, argv, &given))
+        return false;
     return is_consistent(program, given);
 }

@@ -2,6 +2,7 @@
 #ifndef OCTO_SIM_MAIN_ARGUMENTS_H
 #define OCTO_SIM_MAIN_ARGUMENTS_H
 
+#include "sim/scenario.h"
 #include "sim/sim.h"
 
 #include <stdio.h>
@@ -12,6 +13,9 @@
     F(SEED, "seed", "N", 0, "the run to make: 0 to 18446744073709551615 (default 1)")        \
     F(SEEDS, "seeds", "A..B", 0, "every run from seed A to seed B, both included")           \
     F(KEEP_GOING, "keep-going", "", 0, "with --seeds: do not stop at the first failure")     \
+    F(SCENARIO, "scenario", "NAME|FILE", 0,                                                  \
+      "what to live through; other flags go over it. Without --seed and --seeds: its seeds") \
+    F(LIST_SCENARIOS, "list-scenarios", "", 0, "name the built-in scenarios, a line each")   \
     F(NODES, "nodes", "N", 0, "voters in the cluster: 1 to 9 (default 5)")                   \
     F(OPS, "ops", "N", 0, "client operations: 1 to 100000 (default 1000)")                   \
     F(FAULTS, "faults", "MIX", 0,                                                            \
@@ -42,6 +46,9 @@
 
 struct sim_arguments {
     struct octo_sim_options options;
+    const char *scenario_name; /* as given; NULL: none */
+    struct octo_scenario scenario;
+    bool list_scenarios;
     bool many; /* --seeds first .. last, both included */
     uint64_t first, last;
     bool keep_going;

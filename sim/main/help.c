@@ -50,7 +50,9 @@ void sim_help_print(const struct sim_program *program, FILE *out)
 {
     fprintf(out, "usage: %s [--seed N] [--nodes N] [--ops N] [--faults MIX] [FLAG]...\n",
             program->name);
-    fprintf(out, "       %s --seeds A..B [--keep-going] [FLAG]...\n\n", program->name);
+    fprintf(out, "       %s --seeds A..B [--keep-going] [FLAG]...\n", program->name);
+    fprintf(out, "       %s --scenario NAME|FILE [--seed N|--seeds A..B] [FLAG]...\n\n",
+            program->name);
     fprintf(out, intro, program->machine->name);
     fprintf(out, "\nFlags (never abbreviated; --flag VALUE or --flag=VALUE):\n");
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {

@@ -87,7 +87,9 @@ static void put_cluster(struct object *object, const struct sim_program *program
                         const struct octo_sim_options *options)
 {
     put_number(object, "nodes", options->node_count);
-    put_text(object, "scenario", "default");
+    put_text(object, "scenario",
+             program->arguments.scenario_name != NULL ? program->arguments.scenario.name
+                                                      : "default");
     put_text(object, "fault_mix", sim_mix_text(options->faults));
     put_number(object, "ops", options->operations);
     put_text(object, "machine", program->machine->name);
@@ -188,5 +190,20 @@ void sim_json_sums(const struct sim_program *program, const struct sim_sums *sum
     put_maps(&object, sums->faults, sums->marks, sums->excuses);
     if (arguments->check_determinism)
         put_number(&object, "different", sums->different);
+    fputs("}\n", program->out);
+}
+
+void sim_json_scenario(const struct sim_program *program, const struct octo_scenario *scenario)
+{
+    struct object object = {.out = program->out};
+
+    put_text(&object, "scenario", scenario->name);
+    put_text(&object, "summary", scenario->summary);
+    put_number(&object, "nodes", scenario->options.node_count);
+    put_number(&object, "ops", scenario->options.operations);
+    put_number(&object, "seeds", scenario->seeds);
+    put_text(&object, "fault_mix", sim_mix_text(scenario->options.faults));
+    put_number(&object, "excused_max_ppm", scenario->excused_max_ppm);
+    put_number(&object, "undecided_max_ppm", scenario->undecided_max_ppm);
     fputs("}\n", program->out);
 }

@@ -13,4 +13,7 @@ void sim_json_run(const struct sim_program *program, const struct sim_outcome *o
 /* sim_json_sums prints the object that ends the output of --seeds ("summary": true). */
 void sim_json_sums(const struct sim_program *program, const struct sim_sums *sums);
 
+/* sim_json_scenario prints one line about a scenario. */
+void sim_json_scenario(const struct sim_program *program, const struct octo_scenario *scenario);
+
 #endif

@@ -2,6 +2,7 @@
 #include "sim/main/arguments.h"
 #include "sim/main/determinism.h"
 #include "sim/main/many.h"
+#include "sim/main/scenarios.h"
 #include "sim/main/single.h"
 
 #include <errno.h>
@@ -26,6 +27,10 @@ static enum sim_exit dispatch(struct sim_program *program)
     }
     if (arguments->version) {
         sim_version_print(program, stdout);
+        return SIM_EXIT_OK;
+    }
+    if (arguments->list_scenarios) {
+        sim_scenarios_print(program);
         return SIM_EXIT_OK;
     }
     if (sim_determinism_witness(program, &status))

@@ -1,5 +1,7 @@
 #include "sim/main/outcome.h"
 
+#include <stdarg.h>
+
 #include "sim/world.h"
 
 void sim_outcome_take(struct sim_outcome *outcome, const struct octo_world *world,
@@ -71,11 +73,15 @@ static bool is_plain(const char *word)
     return plain > 0 && word[plain] == '\0';
 }
 
-/* The program's name as a shell reads it: in single quotes where needed, or the bare name if that
- * would be very long. */
+/* A word as a shell reads it, in single quotes. Cut short if it is very long. */
 static void shell_word(const char *word, char *out, size_t capacity)
 {
     size_t used = 0;
+
+    if (is_plain(word) && strlen(word) < capacity) {
+        memcpy(out, word, strlen(word) + 1);
+        return;
+    }
     out[used++] = '\'';
     for (; *word != '\0' && used + 6 < capacity; word++) {
         if (*word == '\'') {
@@ -89,33 +95,52 @@ static void shell_word(const char *word, char *out, size_t capacity)
     out[used] = '\0';
 }
 
+/* The line being written; what does not fit is left out. */
+struct line {
+    char *out;
+    size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void line_add(struct line *line, const char *format,
+                                                           ...)
+{
+    va_list list;
+    va_start(list, format);
+    const int size = vsnprintf(line->out + line->used, SIM_REPLAY_BYTES - line->used, format, list);
+    va_end(list);
+    octo_assert(size >= 0 && line->used + (size_t)size < SIM_REPLAY_BYTES);
+    line->used += (size_t)size;
+}
+
+/* Options that the command line would have without any flag are not mentioned. */
 void sim_replay_text(const struct sim_program *program, const struct octo_sim_options *options,
                      char *out)
 {
-    char quoted[SIM_REPLAY_BYTES / 2];
-    const bool plain = is_plain(program->path) && strlen(program->path) < sizeof quoted;
-    if (!plain)
-        shell_word(program->path, quoted, sizeof quoted);
-    if (program->arguments.replay != NULL) {
-        char plan[SIM_REPLAY_BYTES / 2 - 16];
-        shell_word(program->arguments.replay, plan, sizeof plan);
-        (void)snprintf(out, SIM_REPLAY_BYTES, "%s --replay %s", plain ? program->path : quoted,
-                       is_plain(program->arguments.replay) ? program->arguments.replay : plan);
+    const struct sim_arguments *arguments = &program->arguments;
+    struct octo_sim_options usual = octo_sim_options_default();
+    struct line line = {.out = out};
+    char word[SIM_REPLAY_BYTES / 2 - 100];
+
+    shell_word(program->path, word, sizeof word);
+    line_add(&line, "%s", word);
+    if (arguments->replay != NULL) {
+        shell_word(arguments->replay, word, sizeof word);
+        line_add(&line, " --replay %s", word);
         return;
     }
-    int size = snprintf(out, SIM_REPLAY_BYTES, "%s --seed %llu --nodes %u --ops %u",
-                        plain ? program->path : quoted, (unsigned long long)options->seed,
-                        options->node_count, options->operations);
-    octo_assert(size > 0 && size + 80 < (int)SIM_REPLAY_BYTES);
-    if (options->faults != OCTO_SIM_FAULTS_SWARM)
-        size += snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --faults %s",
-                         sim_mix_text(options->faults));
-    if (options->io_error_ppm != 0)
-        size += snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --io-errors %u",
-                         options->io_error_ppm / 10000);
-    if (options->crash_cycles != 0)
-        size += snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --crash-cycles %u",
-                         options->crash_cycles);
-    if (options->unbounded)
-        (void)snprintf(out + size, SIM_REPLAY_BYTES - (size_t)size, " --unbounded");
+    if (arguments->scenario_name != NULL) {
+        usual = arguments->scenario.options;
+        shell_word(arguments->scenario_name, word, sizeof word);
+        line_add(&line, " --scenario %s", word);
+    }
+    line_add(&line, " --seed %llu --nodes %u --ops %u", (unsigned long long)options->seed,
+             options->node_count, options->operations);
+    if (options->faults != usual.faults)
+        line_add(&line, " --faults %s", sim_mix_text(options->faults));
+    if (options->io_error_ppm != usual.io_error_ppm)
+        line_add(&line, " --io-errors %u", options->io_error_ppm / 10000);
+    if (options->crash_cycles != usual.crash_cycles)
+        line_add(&line, " --crash-cycles %u", options->crash_cycles);
+    if (options->unbounded != usual.unbounded)
+        line_add(&line, " --unbounded");
 }

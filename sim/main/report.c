@@ -93,7 +93,9 @@ static void verdict_line(const struct sim_program *program, const struct sim_out
     }
     fprintf(program->out, " (%u nodes, %u operations", outcome->options.node_count,
             outcome->options.operations);
-    if (outcome->options.faults != OCTO_SIM_FAULTS_SWARM)
+    if (program->arguments.scenario_name != NULL)
+        fprintf(program->out, ", scenario %s", program->arguments.scenario.name);
+    else if (outcome->options.faults != OCTO_SIM_FAULTS_SWARM)
         fprintf(program->out, ", faults %s", sim_mix_text(outcome->options.faults));
     fprintf(program->out, ")\n");
 }
@@ -206,12 +208,14 @@ void sim_report_sums(const struct sim_program *program, const struct sim_sums *s
     const struct sim_arguments *arguments = &program->arguments;
     fprintf(program->out,
             "seeds %llu..%llu: %llu runs, %llu ok, %llu broken, %llu undecided (%u nodes, %u "
-            "operations, faults %s)\n",
+            "operations, %s %s)\n",
             (unsigned long long)arguments->first, (unsigned long long)sums->last,
             (unsigned long long)sums->runs, (unsigned long long)sums->ok,
             (unsigned long long)sums->broken, (unsigned long long)sums->undecided,
             arguments->options.node_count, arguments->options.operations,
-            sim_mix_text(arguments->options.faults));
+            arguments->scenario_name != NULL ? "scenario" : "faults",
+            arguments->scenario_name != NULL ? arguments->scenario.name
+                                             : sim_mix_text(arguments->options.faults));
     if (sums->last != arguments->last) {
         const unsigned long long next = sums->last + 1;
         fprintf(program->out,

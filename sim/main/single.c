@@ -163,6 +163,9 @@ static enum sim_exit run(const struct sim_program *program, const struct sim_blo
         return SIM_EXIT_USAGE;
     if (recording != NULL) {
         octo_plan_record_end(recording, world);
+        if (plan != NULL || arguments->scenario_name != NULL)
+            (void)snprintf(recording->scenario, sizeof recording->scenario, "%s",
+                           plan != NULL ? plan->scenario : arguments->scenario_name);
         if (!plan_save(program, recording))
             return SIM_EXIT_USAGE;
     }

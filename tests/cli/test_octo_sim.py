@@ -157,7 +157,7 @@ class Usage(unittest.TestCase):
         for word in ("0", "1", "2", "3", "4"):
             self.assertRegex(done.stdout, rf"(?s)Exit status.*\b{word} ")
         self.assertEqual(help_flags(), {
-            "--seed", "--seeds", "--keep-going", "--nodes", "--ops", "--faults",
+            "--seed", "--seeds", "--keep-going", "--scenario", "--list-scenarios", "--nodes", "--ops", "--faults",
             "--io-errors", "--crash-cycles", "--unbounded", "--trace", "--record", "--replay",
             "--until", "--dump", "--check-determinism", "--json", "--quiet", "--help", "--version"})
 

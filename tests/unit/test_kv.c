@@ -498,6 +498,8 @@ Test(kv, init_needs_memory)
 
 /* ---- Samples --------------------------------------------------------------------------------- */
 
+static const struct octo_workload usual;
+
 Test(kv, samples_are_a_useful_mixture)
 {
     uint32_t ops[OCTO_KV_APPEND + 1] = {0};
@@ -514,8 +516,8 @@ Test(kv, samples_are_a_useful_mixture)
         struct octo_buffer out = {.bytes = bytes, .capacity = sizeof bytes};
         struct octo_buffer twin = {.bytes = twin_bytes, .capacity = sizeof twin_bytes};
         struct octo_kv_command command;
-        octo_machine_kv.sample(octo_mix(2 * i + 1), octo_mix(2 * i + 2), &out);
-        octo_machine_kv.sample(octo_mix(2 * i + 1), octo_mix(2 * i + 2), &twin);
+        octo_machine_kv.sample(&usual, octo_mix(2 * i + 1), octo_mix(2 * i + 2), &out);
+        octo_machine_kv.sample(&usual, octo_mix(2 * i + 1), octo_mix(2 * i + 2), &twin);
         cr_assert_eq(out.size, twin.size);
         cr_assert_eq(memcmp(bytes, twin_bytes, out.size), 0);
         cr_assert_eq(octo_kv_decode(bytes, out.size, &command), OCTO_ERR_OK);
@@ -539,6 +541,30 @@ Test(kv, samples_are_a_useful_mixture)
     host_free(&host);
 }
 
+Test(kv, samples_follow_the_workload)
+{
+    const struct octo_workload workload = {
+        .mixed = true, .reads_ppm = 900000, .keys = 2, .value_bytes = 300};
+    uint32_t reads = 0;
+    uint32_t longest = 0;
+
+    for (uint64_t word = 0; word < 5000; word++) {
+        uint8_t bytes[2048];
+        struct octo_buffer out = {.bytes = bytes, .capacity = sizeof bytes};
+        struct octo_kv_command command;
+        octo_machine_kv.sample(&workload, octo_mix(word), octo_mix(~word), &out);
+        cr_assert_eq(octo_kv_decode(out.bytes, out.size, &command), OCTO_ERR_OK);
+        reads += command.op == OCTO_KV_GET;
+        cr_assert(command.key[3] == '0' || command.key[3] == '1');
+        if (command.value_size > longest)
+            longest = command.value_size;
+    }
+    cr_assert_gt(reads, 4400);
+    cr_assert_lt(reads, 4600);
+    cr_assert_gt(longest, 200);
+    cr_assert_leq(longest, 300);
+}
+
 Test(kv, samples_respect_the_buffer)
 {
     for (uint32_t capacity = 0; capacity < 100; capacity++) {
@@ -546,7 +572,7 @@ Test(kv, samples_respect_the_buffer)
             uint8_t bytes[100];
             struct octo_buffer out = {.bytes = bytes, .capacity = capacity};
             memset(bytes, 0xee, sizeof bytes);
-            octo_machine_kv.sample(octo_mix(word), octo_mix(word + 1), &out);
+            octo_machine_kv.sample(&usual, octo_mix(word), octo_mix(word + 1), &out);
             cr_assert_leq(out.size, capacity);
             cr_assert(out.size > 0 || capacity < 32);
             cr_assert_eq(bytes[99], 0xee);

@@ -425,6 +425,7 @@ void min_reseed(struct min_search *search)
     struct min_replay replay;
     if (min_record(&found, search->machine, &recorded, &replay) &&
         strcmp(replay.signature, search->signature) == 0) {
+        memcpy(recorded.scenario, search->best.scenario, sizeof recorded.scenario);
         octo_plan_free(&search->best);
         search->best = recorded;
         search->cost = replay.cost;
