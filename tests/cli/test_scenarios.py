@@ -127,6 +127,24 @@ class BuiltIn(unittest.TestCase):
         self.assertEqual(kills[:10], 2 * ["n1", "n2", "n3", "n4", "n5"])
 
 
+class Documentation(unittest.TestCase):
+    def test_every_key_is_documented(self):
+        text = (ROOT / "docs" / "scenarios.md").read_text()
+        tunes = re.findall(r"^    T\(\w+, \"([a-z]+)\", \"([a-z-]+)\"",
+                           (ROOT / "sim" / "sim.h").read_text(), re.M)
+        self.assertGreater(len(tunes), 30)
+        for section, key in tunes:
+            self.assertIn(f"`{section}`", text)
+            self.assertIn(f"`{key}`", text)
+
+    def test_its_example_runs(self):
+        text = (ROOT / "docs" / "scenarios.md").read_text().split("```yaml\n")[1].split("```")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "failover.yaml"
+            path.write_text(text)
+            self.assertEqual(sim("--scenario", path, "--seeds", "1..5", "-q").returncode, 0)
+
+
 class Flags(unittest.TestCase):
     def test_flags_go_over_the_scenario_in_any_order(self):
         scenario = ["--scenario", "partition-leader"]
