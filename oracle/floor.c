@@ -183,7 +183,7 @@ void oracle_predict(struct oracle_node *node, bool was_ready, bool power_loss, b
     else if (was_ready || (power_loss && !node->predicted.valid && node->started))
         node->predicted = (struct oracle_prediction){
             .valid = power_loss, /* a killed process leaves more in the page cache */
-            .last = found->last,
+            .last = found->start,
             .ballot = node->image.ballot,
         };
 }

@@ -211,9 +211,12 @@ struct oracle_found oracle_image_found(struct octo_oracles *oracles, struct orac
         oracle_topic_whole(&reading);
         topic = reading.into;
     }
-    const octo_index last = topic->log.last;
+    const octo_index end = topic->log.last;
+    const struct oracle_point last = {end, oracle_log_term(&topic->log, end),
+                                      oracle_log_chain(&topic->log, end)};
     return (struct oracle_found){
-        .last = {last, oracle_log_term(&topic->log, last), oracle_log_chain(&topic->log, last)},
+        .last = last,
+        .start = topic->unfounded ? node->image.snapshot.at : last,
         .marker = topic->marker,
         .acked = node->acked <= topic->marked && !topic->unfounded && !topic->contradiction &&
                  oracle_log_has(&topic->log, node->acked, node->acked_chain),

@@ -160,7 +160,9 @@ struct oracle_image {
 
 /* What a start of the node would find: the log that both topics give together. */
 struct oracle_found {
-    struct oracle_point last;
+    struct oracle_point last;  /* where the records end */
+    struct oracle_point start; /* where the log ends that they give: with the snapshot that counts,
+                                  if they go on from one that is not there any more */
     struct oracle_marker marker;
     bool acked; /* what the node acknowledged is in it, and marked */
 };

@@ -15,23 +15,31 @@
  *           copy 0, so that it may stand in while copy 0 is overwritten.
  *
  * Failures. A WRITE or SYNC that failed leaves its copy suspect, whatever a read may return (K8).
- * The newest value in memory is then tried again as the *next* generation, in the other pair: the
- * sync is not repeated over the same bytes, and no generation ever names two values. Two failures
- * in a row lead back to the first pair, whose suspect copy is the one that FIRST or REPAIR
- * overwrites.
+ * The newest value in memory is then tried again in the same pair, as the next generation that
+ * belongs there: what is synced has been written since, and no generation ever names two values.
  *
- * The newest saved generation s, in pair p, is not lost on the way: copy 1 of p is overwritten only
- * by REPAIR and SECOND, when copy 0 of p is good with a generation >= s; copy 0 of p only by FIRST,
- * when copy 1 of p is good. FIRST makes copy 1 the only holder of s; if a failure follows, copy 0
- * is not good, so that the next to come to p is FIRST again and copy 1 stays. Hence some good copy
- * always holds a generation >= s, and the highest valid generation is what counts.
+ *   V2  The pair of the newest saved generation, or of the newest that a boot has read, is left
+ *       alone until a newer one is saved in the other pair.
+ *
+ * So neither failures nor crashes, however many, take what was saved; and where one copy of it
+ * lies, whichever that may be, the other one stays. (A sector that can never be written again keeps
+ * the node from voting: if it wrote over its last vote instead, one lie would be enough to lose
+ * that.)
  *
  * Booting. What was good must be told from the slots alone, although a killed process may have left
  * a copy that reads well from the page cache and is damaged below it. Copy 1 is only ever written
  * while copy 0 is good with that same generation, so: equal generations: copy 0 is good, copy 1
  * perhaps not; copy 0 newer: FIRST was interrupted, copy 1 is good; one copy damaged: the other is
  * good. For the same reason the value that was read counts as saved only after it has been written
- * once more, as a new generation: every boot does that before its first promise. */
+ * once more, as a new generation: every boot does that before its first promise.
+ *
+ * Let the newest, n, be in copy 0 only, so that it was never saved or its copy 1 lies, and let o be
+ * the newest of the other pair.
+ *
+ *   o has the value of n   An earlier boot read o and was writing it anew. There may be one copy of
+ *                          o only: so it is o that is left alone, and n that is written over.
+ *   o has another value    The node was READY when it began n, so o was saved. If copy 0 of o is
+ *                          newer than copy 1, then copy 1 lies: REPAIR comes before FIRST. */
 #include "kernel/wal/wal_state.h"
 
 enum {
@@ -107,59 +115,111 @@ void octo_wal_votes_format(struct octo_wal *wal)
     }
 }
 
-/* Judges one pair; found[] are the ballots of its valid copies. */
-static enum octo_err pair_read(struct wal_votes *votes, struct octo_step *step, uint32_t pair,
-                               const bool valid[2], const struct wal_ballot found[2])
+/* What was read. */
+struct slots {
+    bool valid[OCTO_VOTE_SLOTS];
+    struct wal_ballot found[OCTO_VOTE_SLOTS];
+};
+
+static struct slots slots_read(const struct octo_wal *wal, uint32_t size)
 {
+    struct slots slots = {.valid = {false}};
+
+    for (uint32_t slot = 0; slot < OCTO_VOTE_SLOTS; slot++) {
+        const uint64_t offset = slot_offset(wal, slot);
+        slots.valid[slot] = offset + OCTO_VOTE_BYTES <= size &&
+                            slot_parse(wal, wal->votes.buffer + offset, slot, &slots.found[slot]);
+    }
+    return slots;
+}
+
+/* The first of `count` slots that holds the highest generation; OCTO_VOTE_SLOTS if none is valid.
+ */
+static uint32_t newest_of(const struct slots *slots, uint32_t first, uint32_t count)
+{
+    uint32_t newest = OCTO_VOTE_SLOTS;
+
+    for (uint32_t slot = first; slot < first + count; slot++) {
+        if (slots->valid[slot] && (newest == OCTO_VOTE_SLOTS ||
+                                   slots->found[slot].generation > slots->found[newest].generation))
+            newest = slot;
+    }
+    return newest;
+}
+
+/* Whether both copies of a pair are valid and of one generation. */
+static bool pair_whole(const struct slots *slots, uint32_t pair)
+{
+    const struct wal_ballot *found = &slots->found[2 * pair];
+
+    return slots->valid[2 * pair] && slots->valid[2 * pair + 1] &&
+           found[0].generation == found[1].generation;
+}
+
+static void pair_judge(struct wal_votes *votes, struct octo_step *step, uint32_t pair,
+                       const struct slots *slots)
+{
+    const bool *valid = &slots->valid[2 * pair];
     bool *good = &votes->good[2 * pair];
 
-    for (uint32_t copy = 0; copy < 2; copy++) {
-        if (valid[copy] && found[copy].generation + 1 >= votes->next_generation) {
-            votes->next_generation = found[copy].generation + 1;
-            votes->term = found[copy].term;
-            votes->vote = found[copy].vote;
-        }
-    }
     votes->damaged = votes->damaged || !valid[0] || !valid[1];
     if (!valid[0] && !valid[1])
-        return OCTO_ERR_VOTE_UNKNOWN;
+        return;
 
     /* Where they differ copy 1 is good. (Were it the newer one, which no crash can make, it would
      * be the one to keep all the same.) */
-    const bool equal = valid[0] && valid[1] && found[0].generation == found[1].generation;
-    good[0] = equal || !valid[1];
+    const bool whole = pair_whole(slots, pair);
+    good[0] = whole || !valid[1];
     good[1] = !good[0];
-    votes->first[pair] = found[0];
-    if (!equal)
+    votes->first[pair] = slots->found[2 * pair];
+    if (!whole)
         octo_step_mark(step, OCTO_MARK_VOTE_COPY_TORN);
-    return OCTO_ERR_OK;
+}
+
+/* Takes the newest, and decides which pair is written next. */
+static void newest_take(struct wal_votes *votes, const struct slots *slots, uint32_t slot)
+{
+    const struct wal_ballot *newest = &slots->found[slot];
+    const uint32_t other = pair_of(newest->generation) ^ 1u;
+    const uint32_t before = newest_of(slots, 2 * other, 2);
+
+    votes->newest_read = newest->generation;
+    votes->term = newest->term;
+    votes->vote = newest->vote;
+    votes->next_generation = newest->generation + 1;
+    if (slot % 2 == 1 || pair_whole(slots, slot / 2) || before == OCTO_VOTE_SLOTS)
+        return;
+    /* In copy 0 only: the two exceptions. */
+    if (slots->found[before].term == newest->term && slots->found[before].vote == newest->vote) {
+        votes->next_generation++;
+    } else if (before % 2 == 0) {
+        votes->good[before] = true;
+        votes->good[before + 1] = false;
+    }
 }
 
 enum octo_err octo_wal_votes_read(struct octo_wal *wal, struct octo_step *step, uint32_t size)
 {
     struct wal_votes *votes = &wal->votes;
-    enum octo_err err = OCTO_ERR_OK;
+    const struct slots slots = slots_read(wal, size);
+    const uint32_t newest = newest_of(&slots, 0, OCTO_VOTE_SLOTS);
 
-    votes->next_generation = 0;
+    votes->newest_read = 0;
     votes->damaged = false;
+    for (uint32_t pair = 0; pair < 2; pair++)
+        pair_judge(votes, step, pair, &slots);
+    if (newest != OCTO_VOTE_SLOTS)
+        newest_take(votes, &slots, newest);
     for (uint32_t pair = 0; pair < 2; pair++) {
-        struct wal_ballot found[2] = {{0}, {0}};
-        bool valid[2];
-        for (uint32_t copy = 0; copy < 2; copy++) {
-            const uint32_t slot = 2 * pair + copy;
-            const uint64_t offset = slot_offset(wal, slot);
-            valid[copy] = offset + OCTO_VOTE_BYTES <= size &&
-                          slot_parse(wal, votes->buffer + offset, slot, &found[copy]);
-        }
-        if (pair_read(votes, step, pair, valid, found) != OCTO_ERR_OK)
-            err = OCTO_ERR_VOTE_UNKNOWN;
+        if (newest_of(&slots, 2 * pair, 2) == OCTO_VOTE_SLOTS)
+            return OCTO_ERR_VOTE_UNKNOWN;
     }
-    return err;
+    return OCTO_ERR_OK;
 }
 
 uint64_t octo_wal_votes_newest(const struct octo_wal *wal)
 {
-    return wal->votes.next_generation == 0 ? 0 : wal->votes.next_generation - 1;
+    return wal->votes.newest_read;
 }
 
 bool octo_wal_votes_are_saved(const struct octo_wal *wal)
@@ -183,7 +243,7 @@ static void begin(struct wal_votes *votes)
         .term = votes->term,
         .vote = votes->vote,
     };
-    votes->next_generation++;
+    votes->next_generation += 2; /* should it fail: in the same pair again */
     const uint32_t pair = pair_of(votes->writing.generation);
     votes->stage = votes->good[2 * pair + 1] ? WAL_VOTE_FIRST : WAL_VOTE_REPAIR;
     votes->syncing = false;
@@ -242,6 +302,7 @@ static void stage_done(struct wal_votes *votes, struct octo_step *step)
     votes->stage = WAL_VOTE_IDLE;
     votes->saved = true;
     votes->newest_saved = votes->writing;
+    votes->next_generation = votes->writing.generation + 1; /* in the other pair */
     octo_step_trace(step, OCTO_TRACE_VOTE_SAVED, votes->writing.term, votes->writing.vote,
                     votes->writing.generation, 0);
 }

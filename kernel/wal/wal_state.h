@@ -238,6 +238,7 @@ struct wal_votes {
     bool good[OCTO_VOTE_SLOTS]; /* known to be durable and valid: vote.c's argument */
     octo_term term;
     octo_node_id vote;
+    uint64_t newest_read; /* generation, 0 if none */
     uint64_t next_generation;
     struct wal_ballot writing;
     struct wal_ballot newest_saved; /* durable in both copies */

@@ -173,10 +173,16 @@ Test(image_segments, a_base_without_its_snapshot_holds_nothing)
     cr_assert_not(holds(&script, 8));
     cr_assert_not(holds(&script, 10));
     compare();
+    struct oracle_found found = oracle_image_found(oracles, node, &images);
+    cr_assert_eq(found.last.index, 10);
+    cr_assert_eq(found.start.index, 0); /* a start has nothing to put it on */
 
     snapshot_durable(&script, 8, 1); /* there it is */
     refresh();
     cr_assert(holds(&script, 10));
+    found = oracle_image_found(oracles, node, &images);
+    cr_assert_eq(found.start.index, 10);
+    cr_assert_eq(found.start.chain, found.last.chain);
     compare();
     close_image();
 }

@@ -567,3 +567,92 @@ Test(wal_damage, vote_copies)
     free(world);
     free(saved);
 }
+
+/* Boots that fail, and that a crash ends, one after the other. */
+static void boots_in_vain(struct world *world)
+{
+    for (uint32_t boots = 0; boots < 6; boots++) {
+        world->rates[OCTO_CHANCE_WRITE_ERROR] = 200000;
+        world->rates[OCTO_CHANCE_SYNC_ERROR] = 200000;
+        world->stop_at = world->ticks + 1 + below(world, boots % 2 == 0 ? 40 : 400);
+        world_boot(world, false);
+        world_settle(world);
+        if (below(world, 3) == 0)
+            world_kill(world);
+        else
+            world_power_loss(world, LOSE_ANY);
+    }
+    world_faultless(world);
+}
+
+/* A write of that slot went nowhere: it holds what it held when `bytes` was taken. */
+static void slot_take(struct world *world, uint32_t slot, uint8_t *bytes)
+{
+    static const struct octo_file vote = {.kind = OCTO_FILE_VOTE};
+    const uint8_t *sector = octo_simdisk_durable_sector(world->disk, vote, slot);
+
+    cr_assert(sector != NULL);
+    memcpy(bytes, sector, 512);
+}
+
+static void slot_put_back(struct world *world, uint32_t slot, const uint8_t *bytes)
+{
+    const struct octo_disk_op write = {.kind = OCTO_DISK_WRITE,
+                                       .file = {.kind = OCTO_FILE_VOTE},
+                                       .offset = 512ull * slot,
+                                       .length = 512,
+                                       .data = bytes};
+    const struct octo_disk_op sync = {.kind = OCTO_DISK_SYNC, .file = write.file};
+
+    cr_assert(world_disk_do(world, &write) == OCTO_ERR_OK);
+    cr_assert(world_disk_do(world, &sync) == OCTO_ERR_OK);
+}
+
+/* A crash in the middle of a vote, or one whose copy in one slot went nowhere: what the next boot
+ * finds is what any later one finds. Of the newest there may be one copy only. */
+Test(wal_damage, vote_outlives_boots_in_vain)
+{
+    struct world *world = world_make();
+    struct world *saved = world_make();
+    struct world *crashed = world_make();
+    uint32_t newer = 0;
+
+    lived(world, 11);
+    world_copy(saved, world);
+    for (uint32_t i = 0; i < 3000; i++) {
+        const uint32_t slot = i % 8;
+        uint8_t bytes[512];
+        world_copy(world, saved);
+        world->random = i;
+        for (uint32_t boots = 0; boots <= i / 8 % 2; boots++) { /* the newest is in either pair */
+            boot(world);
+            world_power_loss(world, LOSE_ALL);
+        }
+        boot(world);
+        if (slot < 4)
+            slot_take(world, slot, bytes);
+        const octo_term old = octo_wal_term(world->wal);
+        world_vote(world, old + 1, 2);
+        world_timer(world, world->now);
+        for (uint32_t events = slot < 4 ? 100 : below(world, 8); events > 0; events--)
+            world_event(world, 0);
+        world_power_loss(world, LOSE_ANY);
+        if (slot < 4)
+            slot_put_back(world, slot, bytes);
+        world_copy(crashed, world);
+        boot(world);
+        const octo_term term = octo_wal_term(world->wal);
+        const octo_node_id vote = octo_wal_vote(world->wal);
+        newer += term > old;
+        world_copy(world, crashed);
+        boots_in_vain(world);
+        boot(world);
+        cr_assert(world->model.complaint == NULL, "%s: %u", world->model.complaint, i);
+        cr_assert(octo_wal_term(world->wal) == term, "%u", i);
+        cr_assert(octo_wal_vote(world->wal) == vote, "%u", i);
+    }
+    cr_assert(newer > 1500);
+    free(world);
+    free(saved);
+    free(crashed);
+}
