@@ -1,4 +1,4 @@
-/* The memory that a world is made in. Private to sim/main/. */
+/* The memory that a world is made in. Private to sim/main/ and tools/farm/. */
 #ifndef OCTO_SIM_MAIN_BLOCK_H
 #define OCTO_SIM_MAIN_BLOCK_H
 

@@ -79,16 +79,11 @@ static bool run(struct many *many, const struct octo_sim_options *options)
     if (program->arguments.check_determinism)
         return sim_determinism_check(program, options, &many->block, &many->outcome,
                                      &many->difference);
-    const uint64_t begin = sim_clock_ns();
-    struct octo_world *world =
-        octo_world_create(many->block.base, many->block.size, options, program->machine);
-    if (world == NULL) {
+    if (!sim_outcome_make(&many->outcome, &many->block, options, program->machine)) {
         sim_complain(program, "cannot create a world for seed %llu",
                      (unsigned long long)options->seed);
         return false;
     }
-    octo_world_run(world, UINT64_MAX);
-    sim_outcome_take(&many->outcome, world, options, sim_clock_ns() - begin);
     return true;
 }
 

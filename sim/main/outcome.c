@@ -13,6 +13,18 @@ void sim_outcome_take(struct sim_outcome *outcome, const struct octo_world *worl
     memcpy(outcome->excuses, world->excuses, sizeof outcome->excuses);
 }
 
+bool sim_outcome_make(struct sim_outcome *outcome, const struct sim_block *block,
+                      const struct octo_sim_options *options, const struct octo_machine *machine)
+{
+    const uint64_t begin = sim_clock_ns();
+    struct octo_world *world = octo_world_create(block->base, block->size, options, machine);
+    if (world == NULL)
+        return false;
+    octo_world_run(world, UINT64_MAX);
+    sim_outcome_take(outcome, world, options, sim_clock_ns() - begin);
+    return true;
+}
+
 enum sim_exit sim_outcome_exit(const struct sim_outcome *outcome)
 {
     if (outcome->result.verdict.property != OCTO_PROPERTY_NONE)

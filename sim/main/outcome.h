@@ -1,8 +1,9 @@
-/* What one run came to, and how it is named. Private to sim/main/. */
+/* What one run came to, and how it is named. Private to sim/main/ and tools/farm/. */
 #ifndef OCTO_SIM_MAIN_OUTCOME_H
 #define OCTO_SIM_MAIN_OUTCOME_H
 
 #include "sim/main/arguments.h"
+#include "sim/main/block.h"
 
 enum sim_exit {
     SIM_EXIT_OK = 0,
@@ -24,6 +25,13 @@ struct sim_outcome {
 /* sim_outcome_take asks world how it stands. */
 void sim_outcome_take(struct sim_outcome *outcome, const struct octo_world *world,
                       const struct octo_sim_options *options, uint64_t wall_ns);
+
+/* sim_outcome_make makes one whole run of options in the block. False if there can be no such
+ * world.
+ */
+bool sim_outcome_make(struct sim_outcome *outcome, const struct sim_block *block,
+                      const struct octo_sim_options *options,
+                      const struct octo_machine *machine) OCTO_MUST_USE;
 
 enum sim_exit sim_outcome_exit(const struct sim_outcome *outcome);
 

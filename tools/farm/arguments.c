@@ -1,0 +1,312 @@
+#include "tools/farm/arguments.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum flag {
+    FLAG_FIRST = 256, /* above every character, so that getopt's '?' and ':' stay apart */
+#define FLAG_ENUM(NAME, name, value, help) FLAG_##NAME,
+    FARM_FLAGS(FLAG_ENUM)
+#undef FLAG_ENUM
+};
+
+static const struct option options[] = {
+#define FLAG_OPTION(NAME, name, value, help) \
+    {(name), sizeof(value) > 1 ? required_argument : no_argument, NULL, FLAG_##NAME},
+    FARM_FLAGS(FLAG_OPTION)
+#undef FLAG_OPTION
+        {NULL, 0, NULL, 0},
+};
+
+void farm_complain(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fputs("octo-farm: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
+void farm_help_print(void)
+{
+    static const struct {
+        const char *name, *value, *help;
+    } flags[] = {
+#define FLAG_ROW(NAME, name, value, help) {(name), (value), (help)},
+        FARM_FLAGS(FLAG_ROW)
+#undef FLAG_ROW
+    };
+    printf(
+        "usage: octo-farm [--scenario NAME]... [--seeds A..B | --for TIME] [--db FILE] "
+        "[FLAG]...\n"
+        "       octo-farm report FILE\n"
+        "       octo-farm merge OUT IN...\n\n"
+        "Runs many seeds of many scenarios on every core. A run that crashes, hangs or needs too\n"
+        "much memory is a result as any other.\n\n"
+        "Flags (never abbreviated; --flag VALUE or --flag=VALUE):\n");
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        char left[32];
+        (void)snprintf(left, sizeof left, "--%s %s", flags[i].name, flags[i].value);
+        printf("  %-20s%s\n", left, flags[i].help);
+    }
+    printf(
+        "\nOCTO_SCENARIO_SEEDS in the environment is the count of seeds of every scenario, where "
+        "neither\n--seeds nor --for is given.\n\n"
+        "Exit status: 0 all properties held; 1 one broke, or a run crashed, hung or grew too "
+        "large, or\nmore runs were excused than the scenario allows; 2 bad usage or bad input; 3 "
+        "the farm itself\nfailed; 4 more checks were undecided than the scenario allows.\n");
+}
+
+/* Digits only. Returns what follows them, NULL if there are none or the number does not fit. */
+static const char *digits(const char *word, uint64_t *value)
+{
+    const char *at = word;
+    for (*value = 0; *at >= '0' && *at <= '9'; at++) {
+        const uint64_t digit = (uint64_t)(*at - '0');
+        if (*value > (FARM_SEED_MAX - digit) / 10)
+            return NULL;
+        *value = *value * 10 + digit;
+    }
+    return at == word ? NULL : at;
+}
+
+static bool number(const char *name, const char *word, uint64_t minimum, uint64_t maximum,
+                   uint64_t *value)
+{
+    const char *rest = digits(word, value);
+    if (rest != NULL && *rest == '\0' && minimum <= *value && *value <= maximum)
+        return true;
+    farm_complain("%s wants a whole number from %llu to %llu, not '%.60s'", name,
+                  (unsigned long long)minimum, (unsigned long long)maximum, word);
+    return false;
+}
+
+static bool seed_range(struct farm_arguments *arguments)
+{
+    const char *rest = digits(optarg, &arguments->first);
+    if (rest != NULL && rest[0] == '.' && rest[1] == '.') {
+        rest = digits(rest + 2, &arguments->last);
+        if (rest != NULL && *rest == '\0' && arguments->first <= arguments->last)
+            return arguments->ranged = true;
+    }
+    farm_complain("--seeds wants A..B with whole numbers A <= B up to %llu, not '%.60s'",
+                  (unsigned long long)FARM_SEED_MAX, optarg);
+    return false;
+}
+
+static bool duration(struct farm_arguments *arguments)
+{
+    uint64_t value;
+    const char *rest = digits(optarg, &value);
+    if (rest != NULL && 0 < value && value <= 1000000 && strlen(rest) == 1) {
+        const uint64_t unit = *rest == 's' ? 1 : *rest == 'm' ? 60 : *rest == 'h' ? 3600 : 0;
+        arguments->for_ns = value * unit * OCTO_SECOND;
+        if (unit != 0)
+            return true;
+    }
+    farm_complain("--for wants a time as 90s, 10m or 2h, not '%.60s'", optarg);
+    return false;
+}
+
+static bool shard(struct farm_arguments *arguments)
+{
+    uint64_t number_of, count;
+    const char *rest = digits(optarg, &number_of);
+    if (rest != NULL && *rest == '/') {
+        rest = digits(rest + 1, &count);
+        if (rest != NULL && *rest == '\0' && 1 <= number_of && number_of <= count &&
+            count <= 1000000) {
+            arguments->shard = (uint32_t)number_of;
+            arguments->shards = (uint32_t)count;
+            return true;
+        }
+    }
+    farm_complain("--shard wants I/N with 1 <= I <= N, as in 2/4, not '%.60s'", optarg);
+    return false;
+}
+
+static bool scenario_add(struct farm_arguments *arguments, const struct octo_scenario *scenario)
+{
+    uint32_t at = arguments->scenario_count;
+    for (uint32_t i = 0; i < at; i++) {
+        if (strcmp(arguments->scenarios[i].name, scenario->name) == 0)
+            return true; /* given twice */
+    }
+    if (at == FARM_SCENARIOS_MAX) {
+        farm_complain("a farm holds at most %u scenarios", FARM_SCENARIOS_MAX);
+        return false;
+    }
+    for (; at > 0 && strcmp(arguments->scenarios[at - 1].name, scenario->name) > 0; at--)
+        arguments->scenarios[at] = arguments->scenarios[at - 1];
+    arguments->scenarios[at] = *scenario;
+    arguments->scenario_count++;
+    return true;
+}
+
+static bool scenario_add_all(struct farm_arguments *arguments)
+{
+    struct octo_scenario scenario;
+    for (uint32_t i = 0; i < octo_scenario_count(); i++) {
+        octo_scenario_at(i, &scenario);
+        if (!scenario_add(arguments, &scenario))
+            return false;
+    }
+    return true;
+}
+
+static bool scenario_take(struct farm_arguments *arguments)
+{
+    char error[OCTO_SCENARIO_ERROR_BYTES];
+    struct octo_scenario scenario;
+    if (strcmp(optarg, "all") == 0)
+        return scenario_add_all(arguments);
+    if (octo_scenario_load(optarg, &scenario, error))
+        return scenario_add(arguments, &scenario);
+    farm_complain("%s", error);
+    return false;
+}
+
+static bool take(struct farm_arguments *arguments, enum flag flag)
+{
+    uint64_t value = 0;
+    switch (flag) {
+    case FLAG_SCENARIO:
+        return scenario_take(arguments);
+    case FLAG_SEEDS:
+        return seed_range(arguments);
+    case FLAG_FOR:
+        return duration(arguments);
+    case FLAG_SHARD:
+        return shard(arguments);
+    case FLAG_JOBS:
+        if (!number("--jobs", optarg, 1, FARM_JOBS_MAX, &value))
+            return false;
+        arguments->jobs = (uint32_t)value;
+        return true;
+    case FLAG_BUDGET:
+        if (!number("--budget", optarg, 1, 86400, &value))
+            return false;
+        arguments->budget_ns = value * OCTO_SECOND;
+        return true;
+    case FLAG_MEMORY:
+        if (!number("--memory", optarg, 64, 65536, &value))
+            return false;
+        arguments->memory_bytes = value << 20;
+        return true;
+    case FLAG_DB:
+        arguments->db = optarg;
+        if (*optarg == '\0')
+            farm_complain("--db wants the name of a file");
+        return *optarg != '\0';
+    case FLAG_QUIET:
+        return arguments->quiet = true;
+    case FLAG_HELP:
+        return arguments->help = true;
+    case FLAG_VERSION:
+        return arguments->version = true;
+    case FLAG_FIRST:
+        break;
+    }
+    octo_assert(false);
+}
+
+/* getopt_long accepts abbreviations; we do not: a script must not change its meaning when a flag is
+ * added. */
+static bool is_known(const char *word)
+{
+    for (const struct option *option = options; option->name != NULL; option++) {
+        const size_t size = strlen(option->name);
+        if (strncmp(word, "--", 2) == 0 && strncmp(word + 2, option->name, size) == 0 &&
+            (word[2 + size] == '\0' || word[2 + size] == '='))
+            return true;
+    }
+    return false;
+}
+
+/* OCTO_SCENARIO_SEEDS, where neither --seeds nor --for is given. */
+static bool environment(struct farm_arguments *arguments)
+{
+    const char *word = getenv("OCTO_SCENARIO_SEEDS");
+    uint64_t count;
+    if (word == NULL || *word == '\0' || arguments->ranged || arguments->for_ns != 0)
+        return true;
+    if (!number("OCTO_SCENARIO_SEEDS", word, 1, UINT32_MAX, &count))
+        return false;
+    for (uint32_t i = 0; i < arguments->scenario_count; i++)
+        arguments->scenarios[i].seeds = (uint32_t)count;
+    return true;
+}
+
+static bool finish(struct farm_arguments *arguments)
+{
+    const int files = arguments->file_count;
+    if (arguments->command == FARM_REPORT && files != 1) {
+        farm_complain("report wants the name of one database");
+        return false;
+    }
+    if (arguments->command == FARM_MERGE && files < 2) {
+        farm_complain("merge wants the name of the new database and of those to join");
+        return false;
+    }
+    if (arguments->command == FARM_RUN && files != 0) {
+        farm_complain("unexpected argument '%.60s': runs are given by flags; see --help",
+                      arguments->files[0]);
+        return false;
+    }
+    if (arguments->ranged && arguments->for_ns != 0) {
+        farm_complain("--seeds and --for exclude each other: give a range or a time");
+        return false;
+    }
+    if (arguments->scenario_count == 0 && !scenario_add_all(arguments))
+        return false;
+    return environment(arguments);
+}
+
+bool farm_arguments_parse(struct farm_arguments *arguments, int argc, char **argv)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int begin = 1;
+    *arguments = (struct farm_arguments){.first = 1,
+                                         .shard = 1,
+                                         .shards = 1,
+                                         .budget_ns = 60 * OCTO_SECOND,
+                                         .memory_bytes = (uint64_t)1 << 30,
+                                         .jobs = 1};
+    if (cores > 1)
+        arguments->jobs = cores > (long)FARM_JOBS_MAX ? FARM_JOBS_MAX : (uint32_t)cores;
+    if (argc > 1 && strcmp(argv[1], "report") == 0)
+        arguments->command = FARM_REPORT;
+    else if (argc > 1 && strcmp(argv[1], "merge") == 0)
+        arguments->command = FARM_MERGE;
+    begin += arguments->command != FARM_RUN;
+    opterr = 0;
+    optind = begin;
+    for (int at = optind;; at = optind) {
+        const int found = getopt_long(argc, argv, "+:qh", options, NULL);
+        if (found == -1)
+            break;
+        if (found == 'q') {
+            arguments->quiet = true;
+        } else if (found == 'h') {
+            arguments->help = true;
+        } else if (found == ':' && is_known(argv[at])) {
+            farm_complain("%.60s wants a value; see --help", argv[at]);
+            return false;
+        } else if (found == '?' || found == ':' || !is_known(argv[at])) {
+            farm_complain("unknown flag '%.60s' (flags are never abbreviated); see --help",
+                          argv[at]);
+            return false;
+        } else if (!take(arguments, (enum flag)found)) {
+            return false;
+        }
+        if (arguments->help || arguments->version)
+            return true;
+    }
+    arguments->files = argv + optind;
+    arguments->file_count = argc - optind;
+    return finish(arguments);
+}

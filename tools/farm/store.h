@@ -1,0 +1,42 @@
+/* The database of results. Private to tools/farm/. */
+#ifndef OCTO_FARM_STORE_H
+#define OCTO_FARM_STORE_H
+
+#include "tools/farm/pool.h"
+
+#include <sqlite3.h>
+
+struct farm_store {
+    sqlite3 *db;
+    sqlite3_stmt *has, *put;
+    const char *path;
+    bool open; /* a transaction is under way */
+    bool failed;
+};
+
+/* farm_build_text names what made the results: version, compiler and a digest of the program. */
+const char *farm_build_text(void);
+
+/* farm_store_create opens or makes the database of a farm of these arguments; it refuses that of
+ * another build, machine or other flags. farm_store_read opens one that exists. False: it has
+ * complained, the store is closed. */
+bool farm_store_create(struct farm_store *store, const struct farm_arguments *arguments,
+                       const struct octo_machine *machine) OCTO_MUST_USE;
+bool farm_store_read(struct farm_store *store, const char *path) OCTO_MUST_USE;
+
+/* farm_store_merge makes a new database of those that exist, all of one build and with equal flags
+ * but for the shard. False: it has complained. */
+bool farm_store_merge(const char *path, char **from, int count) OCTO_MUST_USE;
+
+bool farm_store_has(struct farm_store *store, const char *scenario, uint64_t seed);
+
+/* farm_store_put adds a row; farm_store_commit makes all rows so far durable against a kill of the
+ * process. Errors stick in store->failed. */
+void farm_store_put(struct farm_store *store, const struct farm_arguments *arguments,
+                    const struct octo_machine *machine, const struct farm_result *result);
+void farm_store_commit(struct farm_store *store);
+
+/* farm_store_close commits. False if anything was not stored. */
+bool farm_store_close(struct farm_store *store);
+
+#endif
