@@ -182,6 +182,8 @@ static bool hear(struct pool *pool, struct worker *worker)
         if (size == (ssize_t)sizeof pool->result) {
             pool->owner->result(pool->owner->context, &pool->result);
             shift(worker);
+        } else if (size < 0 && errno == ECONNRESET) {
+            continue; /* it died with tasks unread; the results that it sent come after this */
         } else if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
             return true;
         } else {

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Tests octo-farm from outside: usage, resuming, shards, and runs that crash, hang or grow.
+
+usage: test_octo_farm.py PATH-TO-octo-farm PATH-TO-octo-farm-trapped [unittest arguments]
+"""
+import os
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAM = TRAPPED = ""
+FLAGS = ["scenario", "seeds", "for", "shard", "jobs", "budget", "memory", "db", "quiet", "help",
+         "version"]
+BAD_USAGE = [
+    (["--frobnicate"], "--frobnicate"),
+    (["x"], "unexpected argument 'x'"),
+    (["--seed", "1"], "--seed"),
+    (["--seeds"], "wants a value"),
+    (["--seeds", "5..1"], "A <= B"),
+    (["--seeds", "1..9223372036854775808"], "9223372036854775807"),
+    (["--seeds", "1..2", "--for", "1s"], "exclude"),
+    (["--for", "10"], "90s, 10m or 2h"),
+    (["--for", "0s"], "90s, 10m or 2h"),
+    (["--shard", "0/4"], "I/N"),
+    (["--shard", "5/4"], "I/N"),
+    (["--jobs", "0"], "from 1 to 1024"),
+    (["--budget", "0"], "from 1 to"),
+    (["--memory", "1"], "from 64 to"),
+    (["--db", ""], "name of a file"),
+    (["--scenario", "no-such"], "no-such"),
+    (["report"], "one database"),
+    (["report", "/nonexistent/x.db"], "/nonexistent/x.db"),
+    (["merge", "out.db"], "those to join"),
+]
+SAME = "scenario, seed, verdict, property, signature, why, hash, events, faults, marks, excuses"
+
+
+def run(*words, program=None, **environment):
+    return subprocess.run([program or PROGRAM, *map(str, words)], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **environment})
+
+
+def table(path):
+    with sqlite3.connect(path) as db:
+        return db.execute(f"SELECT {SAME} FROM run ORDER BY scenario, seed").fetchall()
+
+
+class Usage(unittest.TestCase):
+    def test_bad_usage_says_what_was_expected(self):
+        for words, mention in BAD_USAGE:
+            with self.subTest(words):
+                done = run(*words)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(mention, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertEqual(done.stdout, "")
+
+    def test_help_manual_and_completions_name_every_flag(self):
+        texts = [run("--help").stdout, (ROOT / "docs/octo-farm.1.scd").read_text()]
+        texts += [(ROOT / "completions" / name).read_text()
+                  for name in ["octo-farm.bash", "octo-farm.fish", "_octo-farm"]]
+        for text in texts:
+            for word in FLAGS + ["report", "merge"]:
+                self.assertIn(word, text)
+
+
+class Farm(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.folder.name)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def whole(self, seeds):
+        done = run("--seeds", seeds, "--jobs", 2, "--db", self.path / "whole.db")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return table(self.path / "whole.db")
+
+    def test_shards_merged_and_one_job_give_the_same_table(self):
+        whole = self.whole("1..13")
+        shards = [self.path / f"{i}.db" for i in (1, 2, 3, 4)]
+        for i, path in enumerate(shards, 1):
+            run("--seeds", "1..13", "--jobs", 1, "--shard", f"{i}/4", "--db", path)
+        done = run("merge", self.path / "merged.db", *shards)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(table(self.path / "merged.db"), whole)
+        again = run("merge", self.path / "merged.db", *shards)
+        self.assertEqual(again.returncode, 2)
+        self.assertIn("exists", again.stderr)
+
+    def test_killed_and_resumed_gives_the_same_table(self):
+        whole = self.whole("1..40")
+        path = self.path / "killed.db"
+        words = ["--seeds", "1..40", "--jobs", "2", "--db", str(path)]
+        farm = subprocess.Popen([PROGRAM, *words], stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and farm.poll() is None:
+            if path.exists():
+                try:
+                    if table(path):
+                        break
+                except sqlite3.Error:  # not made yet
+                    pass
+            time.sleep(0.02)
+        farm.send_signal(signal.SIGKILL)
+        farm.wait()
+        self.assertEqual(run(*words).returncode, 0)
+        self.assertEqual(table(path), whole)
+
+    def test_a_database_of_other_flags_is_refused_and_unchanged(self):
+        whole = self.whole("1..2")
+        done = run("--seeds", "1..3", "--db", self.path / "whole.db")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("another farm: its seeds is '1..2', expected '1..3'", done.stderr)
+        self.assertEqual(table(self.path / "whole.db"), whole)
+
+    def test_what_kills_a_run_is_its_result(self):
+        calm = None
+        for trap, verdict, mention in [("crash", "crash", "SIGABRT"), ("exit", "crash", "left"),
+                                       ("hang", "hang", "budget"), ("memory", "memory", "limit")]:
+            with self.subTest(trap):
+                path = self.path / f"{trap}.db"
+                done = run("--scenario", "swarm", "--seeds", "1..12", "--jobs", 2, "--budget", 2,
+                           "--memory", 256, "--db", path, program=TRAPPED, FARM_TRAP=trap)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                rows = table(path)
+                fell = [row for row in rows if row[2] == verdict]
+                self.assertEqual(len(rows), 12)
+                self.assertTrue(0 < len(fell) < 12, rows)
+                self.assertTrue(all(mention in row[4] for row in fell))
+                self.assertIn(f"--seed {fell[0][1]} ", done.stdout)
+                kept = [row[:4] for row in rows if row[2] == "ok"]
+                calm = calm or kept
+                self.assertEqual(kept, calm)
+
+
+if __name__ == "__main__":
+    PROGRAM, TRAPPED = (str(pathlib.Path(word).resolve()) for word in sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
