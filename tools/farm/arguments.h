@@ -2,7 +2,7 @@
 #ifndef OCTO_FARM_ARGUMENTS_H
 #define OCTO_FARM_ARGUMENTS_H
 
-#include "sim/scenario.h"
+#include "sim/sim.h"
 
 #define FARM_SCENARIOS_MAX 128u
 #define FARM_JOBS_MAX      1024u
