@@ -357,6 +357,8 @@ void min_shrink(struct min_search *search)
         if (!any)
             break;
     }
+    /* Lines that nothing asks for any more; also after a stop in the middle. */
+    (void)min_normalize(&search->best, search->machine, bound_usual(search).events);
 }
 
 /* ---- Another seed ---------------------------------------------------------------------------- */
