@@ -35,7 +35,7 @@ static const struct phrase phrases[] = {
     {"boot", "", "starts again (life {incarnation})", 8},
     {"trace", "ready ", "is ready: term {term}, vote for n{vote}, log up to {last}", 7},
     {"trace", "role ", "", 0},
-    {"trace", "term ", "goes from term {from} to {to}, its vote is for n{vote}", 4},
+    {"trace", "term ", "is in term {to}, its vote is for n{vote}", 4},
     {"trace", "vote-from ",
      "has n{voter}'s answer for term {term}: granted={granted}, pre-vote={pre}", 3},
     {"trace", "vote-saved ", "has its vote of term {term} for n{vote} on the disk", 4},
@@ -85,6 +85,18 @@ static void phrase_fill(const char *text, const char *detail, char *out, size_t 
         text = close + 1;
     }
     out[used] = '\0';
+}
+
+/* A vote for n0 is for nobody. "n0" is shorter than "nobody" by four letters. */
+static void nobody_name(char *text, size_t size)
+{
+    char *at = strstr(text, "for n0");
+    const size_t length = strlen(text);
+
+    if (at == NULL || length + 5 > size)
+        return;
+    memmove(at + 10, at + 6, length + 1 - (size_t)(at + 6 - text));
+    memcpy(at, "for nobody", 10);
 }
 
 static void note_add(struct story *story, uint64_t event, const char *time, const char *who,
@@ -148,6 +160,7 @@ static void story_line(void *context, uint64_t event, const char *line)
         if (phrase->weight == 0)
             return;
         phrase_fill(phrase->text, detail, text, sizeof text);
+        nobody_name(text, sizeof text);
         note_add(story, event, time, who, text, phrase->weight);
         return;
     }
