@@ -93,7 +93,7 @@ static bool newest(const struct wal_host *host, octo_term *term, octo_node_id *v
         const uint64_t seed = octo_format_seed(CLUSTER, NODE, OCTO_FILE_VOTE, offset);
         const uint64_t generation = octo_get_u64(at + 16);
         if (at[4] != OCTO_VOTE_VERSION || at[5] != slot % 2 || generation % 2 != slot / 2 ||
-            octo_get_u64(at + 8) != octo_hash(at + 16, 32, seed) || (found && generation < best))
+            octo_get_u64(at + 8) != octo_hash(at + 16, 32, seed) || (found && generation <= best))
             continue;
         if (octo_get_u32(at + 36) != 0 || octo_get_u64(at + 40) != 0 || at[6] != 0 || at[7] != 0)
             continue;
