@@ -67,8 +67,9 @@ static bool lies_in(const struct octo_world *world, octo_node_id id, uint8_t kin
 
 bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file)
 {
+    /* Even without a budget: no node could notice, so it would prove nothing. */
     if (world->options.unbounded)
-        return true;
+        return file.kind != OCTO_FILE_VOTE || !lies_in(world, id, OCTO_FILE_VOTE);
     switch ((enum octo_file_kind)file.kind) {
     case OCTO_FILE_MAIN:
         return !lies_in(world, id, OCTO_FILE_RECOVERY);
