@@ -282,9 +282,14 @@ static void bind_result(sqlite3_stmt *put, const struct sim_outcome *outcome)
 
 /* Why it is no success: columns property, signature, why and replay. */
 static void bind_failure(sqlite3_stmt *put, const struct farm_result *result,
-                         const struct octo_machine *machine)
+                         const struct octo_scenario *scenario, const struct octo_machine *machine)
 {
-    const struct sim_program program = {.path = "octo-sim", .name = "octo-sim", .machine = machine};
+    const struct sim_program program = {
+        .path = "octo-sim",
+        .name = "octo-sim",
+        .machine = machine,
+        .arguments = {.scenario_name = scenario->name, .scenario = *scenario},
+    };
     const struct octo_verdict *verdict = &result->outcome.result.verdict;
     char signature[OCTO_SIGNATURE_BYTES], replay[SIM_REPLAY_BYTES];
     const char *abbreviation = sigabbrev_np(result->signal);
@@ -340,7 +345,7 @@ void farm_store_put(struct farm_store *store, const struct farm_arguments *argum
     (void)sqlite3_bind_int64(put, 3, (sqlite3_int64)result->task.seed);
     bind_text(put, 4, fates[result->fate]);
     if (result->fate != FARM_OK)
-        bind_failure(put, result, machine);
+        bind_failure(put, result, &arguments->scenarios[result->task.scenario], machine);
     if (result->fate <= FARM_UNDECIDED)
         bind_result(put, &result->outcome);
     (void)sqlite3_bind_int64(put, 25, (sqlite3_int64)result->outcome.wall_ns);
