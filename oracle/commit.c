@@ -132,12 +132,17 @@ static octo_node_id eraser_find(const struct octo_oracles *oracles, octo_index i
 /* A node that lost an entry which it acknowledged still votes as one that holds it; one that lost
  * its disk votes for nobody any more, which keeps the entry just as well; and one whose disk has
  * lied may hold it in one topic alone, until it has started again. */
-static bool counts_as_holder(const struct octo_oracles *oracles, const struct oracle_node *node,
-                             octo_index index, octo_term term, uint64_t chain)
+static bool counts_as_holder(const struct octo_oracles *oracles, const struct oracle_step *step,
+                             const struct oracle_node *node, octo_index index, uint64_t chain)
 {
+    const octo_term term = oracle_log_term(&step->node->log, index);
+
     if (node->wiped)
         return index <= node->acked && term <= node->acked_term;
     if (oracle_image_holds(oracles, node, index, chain))
+        return true;
+    /* What the leader says of itself in this step is judged by oracle_durable, after its commit. */
+    if (node->lied && node == step->node && index <= step->view.durable)
         return true;
     if (!node->lied && !(node->impaired && oracle_floor_ahead(node, oracle_image_log(node))))
         return false;
@@ -156,7 +161,7 @@ static void committed_held(struct octo_oracles *oracles, const struct oracle_ste
     for (octo_node_id id = 1; id <= oracles->config.node_count; id++) {
         if (!oracles->nodes[id].wiped)
             oracle_image_refresh(oracles, &oracles->nodes[id], step->images);
-        holders += counts_as_holder(oracles, &oracles->nodes[id], index, term, chain);
+        holders += counts_as_holder(oracles, step, &oracles->nodes[id], index, chain);
     }
     if (holders < oracle_majority(oracles)) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,

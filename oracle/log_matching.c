@@ -104,7 +104,7 @@ static bool base_sound(struct octo_oracles *oracles, const struct oracle_step *s
     oracle_image_refresh(oracles, node, step->images);
     if (oracles->stopped)
         return false;
-    if (view->base > node->image.snapshot.at.index) {
+    if (view->base > node->image.snapshot.at.index && !oracle_may_lose(node)) {
         oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                      "n%u drops its entries up to index %" PRIu64
                      ", but its durable snapshot ends at %" PRIu64,

@@ -229,6 +229,13 @@ static inline bool oracle_committed_is(const struct octo_oracles *oracles, octo_
     return index <= oracles->committed_count && oracle_committed_at(oracles, index)->chain == chain;
 }
 
+/* Whether the node may have lost what was durable, or hold something else in its place: its honest
+ * image says nothing of what it starts with then. */
+static inline bool oracle_may_lose(const struct oracle_node *node)
+{
+    return node->impaired && node->lied;
+}
+
 static inline uint32_t oracle_majority(const struct octo_oracles *oracles)
 {
     return oracles->config.node_count / 2 + 1;

@@ -121,7 +121,7 @@ void oracle_snapshot_restored(struct octo_oracles *oracles, const struct oracle_
 
     if (index == 0) /* that one was lost is told by what is missing */
         return;
-    const bool lost = node->impaired && node->lied;
+    const bool lost = oracle_may_lose(node);
     if (!lost && !snapshot_durable(oracles, step, index, 0, "starts from"))
         return;
     node->saved = index;

@@ -56,14 +56,17 @@ static void tear(struct octo_simdisk *disk, const struct simdisk_sector *sector,
                size);
 }
 
-/* Asks what became of a dirty sector. Returns whether the durable content changed. */
+/* Asks what became of a dirty sector; of content that went astray nothing can be torn here. Returns
+ * whether the durable content changed. */
 static bool resolve_sector(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                            struct simdisk_sector *sector, const struct octo_disk_host *host)
 {
+    const struct simdisk_lie *lie = simdisk_lie_find(disk, index, number, sector);
+    const bool astray = lie != NULL && lie->astray != 0;
     const uint64_t answer =
         simdisk_ask(host, OCTO_CHANCE_CRASH_SECTOR, simdisk_file_of(disk->durable_names[index]),
                     OCTO_DISK_NONE, number);
-    if (answer == 0) {
+    if (answer == 0 || (astray && answer != 1)) {
         disk->stats.sectors_lost++;
         simdisk_cache_revert(disk, index, number, sector);
         return false;

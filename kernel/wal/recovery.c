@@ -29,6 +29,7 @@ void octo_wal_recovery_start(struct octo_wal *wal)
     scan->floor = (struct octo_position){0};
     scan->marker_topics = 0;
     scan->used = false;
+    scan->blind_segment = 0;
     scan->torn = false;
     scan->lost = false;
     scan->other_last = 0;

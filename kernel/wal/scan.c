@@ -142,6 +142,8 @@ static void window_take(struct octo_wal *wal)
             topic_end(scan, reader, topic);
         }
     }
+    if (unreadable != 0)
+        scan->blind_segment = segment_now(wal)->number;
     if (unreadable == WAL_BOTH)
         octo_wal_fail(wal, OCTO_ERR_IO);
     else if (unreadable != 0)
@@ -151,9 +153,8 @@ static void window_take(struct octo_wal *wal)
 /* ---- Records --------------------------------------------------------------------------------- */
 
 /* Whether the bytes there look like a record of ours that came to harm. */
-static bool looks_damaged(const struct octo_wal *wal, enum octo_err err)
+static bool looks_damaged(enum octo_err err)
 {
-    (void)wal;
     return err == OCTO_ERR_CHECKSUM || err == OCTO_ERR_VERSION;
 }
 
@@ -162,6 +163,8 @@ struct look {
     uint32_t topics; /* that hold the record; 0 if none does */
     bool more;       /* none does, perhaps because the window ends too early */
     bool damaged;    /* bytes of a topic look like a record of ours that came to harm */
+    uint64_t
+        stray_end; /* of the last record that begins further on in the sector; 0 if none does */
 };
 
 static struct look record_at(struct octo_wal *wal, struct octo_record *record)
@@ -178,7 +181,7 @@ static struct look record_at(struct octo_wal *wal, struct octo_record *record)
         const enum octo_err err =
             octo_record_parse(bytes, wal->config.read_bytes - in, seed, record, &needed);
         look.more = look.more || err == OCTO_ERR_TRUNCATED;
-        look.damaged = look.damaged || looks_damaged(wal, err);
+        look.damaged = look.damaged || looks_damaged(err);
         if (err != OCTO_ERR_OK)
             continue;
         /* The twin is compared, which is cheaper than a second checksum. */
@@ -186,6 +189,33 @@ static struct look record_at(struct octo_wal *wal, struct octo_record *record)
         return (struct look){.topics = equal ? WAL_BOTH : 1u << topic};
     }
     return look;
+}
+
+/* Looks for records that begin in the sector of scan->at, where nothing leads to them: the sectors
+ * of their batch before this one were lost with the power. They do not count, and must not be
+ * written over: what is written may be lost in its turn, all of it or its end, and then a record
+ * before them, of another batch, would lead to them. */
+static void stray_look(const struct octo_wal *wal, struct look *look)
+{
+    const struct wal_scan *scan = &wal->scan;
+    const uint64_t end = sector_start(wal, scan->at) + wal->config.sector_bytes;
+
+    for (uint64_t at = scan->at; at < end; at += 8) {
+        const uint64_t place = octo_segment_place(segment_now(wal)->number, at);
+        const uint64_t in = at - scan->base;
+        for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
+            const uint8_t *bytes = scan->buffers[topic] + in;
+            struct octo_record record;
+            uint64_t needed;
+            if (octo_get_u32(bytes) != OCTO_RECORD_MAGIC)
+                continue;
+            const enum octo_err err = octo_record_parse(
+                bytes, wal->config.read_bytes - in, wal_record_seed(wal, place), &record, &needed);
+            look->more = look->more || err == OCTO_ERR_TRUNCATED;
+            if (err == OCTO_ERR_OK)
+                look->stray_end = octo_max_u64(look->stray_end, at + needed);
+        }
+    }
 }
 
 /* Whether the window has to be read again before what was seen at scan->at is believed. One topic's
@@ -257,6 +287,16 @@ static bool damage_in_one(const struct octo_wal *wal)
     return true;
 }
 
+/* Records stand up to `end` of the segment: the log goes on behind them. */
+static void used_note(struct wal_scan *scan, uint64_t end)
+{
+    const bool same = scan->used && scan->used_segment == scan->segment;
+
+    scan->used = true;
+    scan->used_end = same ? octo_max_u64(scan->used_end, end) : end;
+    scan->used_segment = scan->segment;
+}
+
 /* A record at scan->at, and on to the next one. */
 static void record_take(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
 {
@@ -271,16 +311,17 @@ static void record_take(struct octo_wal *wal, const struct octo_record *record, 
         return;
     octo_wal_recovery_record(wal, record, place, topics);
     scan->taken = scan->at;
-    scan->used = true;
-    scan->used_segment = scan->segment;
-    scan->used_end = scan->at;
+    used_note(scan, scan->at);
 }
 
 /* No record at scan->at: on to the next sector, or to where records have not been taken yet. */
-static void record_missed(struct octo_wal *wal)
+static void record_missed(struct octo_wal *wal, const struct look *look)
 {
     struct wal_scan *scan = &wal->scan;
     const uint64_t next = sector_start(wal, scan->at) + wal->config.sector_bytes;
+
+    if (look->stray_end != 0)
+        used_note(scan, look->stray_end);
 
     if (bytes_at(wal)) {
         scan->torn = scan->torn || scan->at >= scan->taken;
@@ -303,7 +344,9 @@ static bool window_scan(struct octo_wal *wal)
     scan->at = scan->window_at;
     while (scan->at < end && wal->stage != OCTO_WAL_FAILED && !scan->rescan) {
         struct octo_record record;
-        const struct look look = record_at(wal, &record);
+        struct look look = record_at(wal, &record);
+        if (look.topics == 0)
+            stray_look(wal, &look);
         if (look.more && sector_start(wal, scan->at) > scan->base)
             break;
         if (in_doubt(scan, &look))
@@ -311,7 +354,7 @@ static bool window_scan(struct octo_wal *wal)
         if (look.topics != 0)
             record_take(wal, &record, look.topics);
         else
-            record_missed(wal);
+            record_missed(wal, &look);
     }
     return true;
 }
@@ -496,7 +539,8 @@ static void scan_end(struct octo_wal *wal, struct octo_step *step)
 
     if (wal->segments.count > 0) {
         const struct wal_segment *segment = &wal->segments.items[last];
-        whole = segment->topics == WAL_BOTH && end <= segment->bytes;
+        whole = segment->topics == WAL_BOTH && end <= segment->bytes &&
+                scan->blind_segment != segment->number;
         wal->flush.append_offset = (uint32_t)end;
     }
     octo_wal_segments_begin(wal, last, whole);

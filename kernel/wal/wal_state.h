@@ -143,9 +143,10 @@ struct wal_scan {
     struct wal_mark marker;      /* the one that counts */
     struct octo_position floor;  /* that it carries; index 0: none */
     uint32_t marker_topics;      /* where it stands */
-    uint32_t used_segment;       /* the last one with a record */
+    uint32_t used_segment;       /* the last one with a record, one that does not count included */
     uint64_t used_end;           /* where its last record ends */
     bool used;                   /* any record was found */
+    uint32_t blind_segment;      /* the last one of which a topic could not be read; 0: none */
     bool unfounded;              /* the log went on from a snapshot that is not there */
     uint64_t other[WAL_OTHER_MAX]; /* chains, by index, of a log that the snapshot replaced */
     octo_index other_last;         /* its end; 0: there is none */

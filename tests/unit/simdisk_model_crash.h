@@ -62,7 +62,7 @@ static void model_resolve_file(struct inode *inode, uint32_t name)
                   "clean is durable");
         if (cell->dirty && i * SECTOR < inode->size) {
             const uint64_t sector = expect(OCTO_CHANCE_CRASH_SECTOR, file_of(name), 0, i);
-            if (sector != 0)
+            if (sector == 1 || (sector != 0 && cell->astray == 0)) /* what went astray is whole */
                 model_resolve_dirty(inode, i, sector);
         }
         *cell = (struct cell){.written = cell->written};

@@ -174,4 +174,35 @@ static inline void life_finish(struct world *world)
     world_finish(world);
 }
 
+static inline struct octo_file topic_file(uint32_t topic, uint32_t number)
+{
+    const uint8_t kind = topic == 0 ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
+    return (struct octo_file){.kind = kind, .number = number};
+}
+
+/* The disk after a life: cleanly at rest, the power gone. */
+static inline void lived(struct world *world, uint32_t acts)
+{
+    world_reset(world, acts);
+    world_boot(world, true);
+    world->act = 0;
+    while (world->act < acts && world->model.complaint == NULL) {
+        uint32_t events = 0;
+        if (!ready(world))
+            world_event(world, 0);
+        else if (!life_act_next(world, &events))
+            break;
+    }
+    world_settle(world);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    world_power_loss(world, LOSE_ALL);
+}
+
+static inline void boot(struct world *world)
+{
+    world_boot(world, false);
+    world_settle(world);
+    world_rule(world, ready(world), "not READY");
+}
+
 #endif
