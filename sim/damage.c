@@ -8,6 +8,10 @@
 #define CRASH_PPM  600000u /* rot is followed by a crash: what nobody reads does no harm */
 #define POWER_PPM  500000u
 
+/* Windows in which a kind is forced, sooner or later. A node that came to life in the last ones had
+ * too few of them. */
+#define WINDOWS_ENOUGH 20u
+
 enum {
     PART_NODE = 1,
     PART_LENGTH,
@@ -258,14 +262,21 @@ static void window_strike(struct octo_world *world, enum octo_fault kind, uint64
 
 bool damage_possible(const struct octo_world *world, enum octo_fault kind)
 {
-    uint32_t ready = 0;
+    uint32_t any = 0;
+    uint32_t impaired = 0;
 
-    for (octo_node_id id = 1; id <= world->options.node_count; id++)
-        ready += ledger_impaired(world, id) && (world->schedule.never_ready & 1u << id) == 0;
+    for (octo_node_id id = 1; id <= world->options.node_count; id++) {
+        if (world->schedule.lived[id] < WINDOWS_ENOUGH)
+            continue;
+        any++;
+        impaired += ledger_impaired(world, id);
+    }
+    if (kind == OCTO_FAULT_DISK_ROT)
+        return any >= 1;
     if (kind == OCTO_FAULT_DISK_SWAP)
-        return ready >= 2;
+        return impaired >= 2;
     if (kind == OCTO_FAULT_DISK_WIPE || kind == OCTO_FAULT_DISK_ROT_DOUBLE)
-        return ready >= 1;
+        return impaired >= 1;
     return true;
 }
 

@@ -54,6 +54,23 @@ struct octo_key {
 
 #define OCTO_ACTOR_CLIENT 32u
 
+/* Details of keys. Of CRASH, by a node (0: a window's): at a moment that matters. */
+enum octo_crash_detail {
+    OCTO_CRASH_AGAIN = 3,      /* while the node recovers from a crash */
+    OCTO_CRASH_FORMAT = 8,     /* while it formats its directory */
+    OCTO_CRASH_ELECTED = 16,   /* as a new leader */
+    OCTO_CRASH_TRUNCATED = 17, /* while it writes entries in place of others */
+};
+
+/* Of messages between a client and a node; among nodes the detail is the message's type. */
+enum octo_packet_detail {
+    OCTO_PACKET_REQUEST = 1,
+    OCTO_PACKET_REPLY = 2,
+    OCTO_PACKET_COPY = 3, /* the second request of a client that sent it twice */
+};
+
+#define OCTO_MESSAGE_COPY 0x80u /* on top of the type: the second copy of a duplicated message */
+
 __extension__ typedef unsigned __int128 octo_u128;
 
 /* octo_fold multiplies two words and folds the 128 bits of the product into 64. */

@@ -180,6 +180,23 @@ static bool did_something(struct octo_world *world)
     return false;
 }
 
+/* The marks that the plan says its run hits. */
+static bool marks_hit(struct octo_world *world)
+{
+    uint64_t marks[OCTO_MARK_COUNT];
+
+    world_marks(world, marks);
+    for (uint32_t i = 0; i < OCTO_MARK_COUNT; i++) {
+        if (marks[i] != 0 || !plan_wants(world, (enum octo_mark)i))
+            continue;
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "the plan is stale: its run does not hit the mark %s any more",
+                           octo_mark_text((enum octo_mark)i));
+        return false;
+    }
+    return true;
+}
+
 /* ---- Liveness ----------------------------------------------------------------------------------
  */
 
@@ -263,8 +280,8 @@ static void look_quiet(struct octo_world *world)
     }
     const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
     const struct octo_images images = host_images(world);
-    if (octo_oracles_finish(world->oracles, world->events, nodes, &images) && !plan_calm(world))
-        (void)did_something(world);
+    if (octo_oracles_finish(world->oracles, world->events, nodes, &images))
+        (void)(marks_hit(world) && (plan_calm(world) || did_something(world)));
     world_share(world, share);
     world->over = true;
 }

@@ -1,14 +1,12 @@
 /* What a step asked for: sends, disk operations with their chances, replies, traces, a halt. */
 #include "sim/world.h"
 
-#define CRASH_DETAIL_ELECTED   16u /* apart from the schedule's details */
-#define CRASH_DETAIL_TRUNCATED 17u
-#define ELECTED_CRASH_NS       (10 * OCTO_MS)
-#define TRUNCATED_CRASH_NS     (4 * OCTO_MS)
-#define SLOW_TIMES             20u
-#define CRASH_AT_VOTE_TIMES    20u
-#define ASTRAY_SECTORS_MAX     16u
-#define HALT_PAUSE_NS          (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
+#define ELECTED_CRASH_NS    (10 * OCTO_MS)
+#define TRUNCATED_CRASH_NS  (4 * OCTO_MS)
+#define SLOW_TIMES          20u
+#define CRASH_AT_VOTE_TIMES 20u
+#define ASTRAY_SECTORS_MAX  16u
+#define HALT_PAUSE_NS       (200 * OCTO_MS) /* a supervisor waits before it starts a halted node anew */
 
 /* ---- The disk's questions -------------------------------------------------------------------- */
 
@@ -303,7 +301,7 @@ static void crash_elected(struct octo_world *world, octo_node_id id, octo_term t
 {
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_CRASH,
-        .detail = CRASH_DETAIL_ELECTED,
+        .detail = OCTO_CRASH_ELECTED,
         .actor = (uint8_t)id,
         .incarnation = world->hosts[id].incarnation,
         .identity = {term, 0},
@@ -317,7 +315,7 @@ static void crash_truncated(struct octo_world *world, octo_node_id id, octo_inde
 {
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_CRASH,
-        .detail = CRASH_DETAIL_TRUNCATED,
+        .detail = OCTO_CRASH_TRUNCATED,
         .actor = (uint8_t)id,
         .incarnation = world->hosts[id].incarnation,
         .identity = {from, 0},

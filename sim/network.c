@@ -11,8 +11,6 @@
 
 #define SIZE_CLASSES 4u
 
-#define COPY_DETAIL 0x80u /* in a key's detail: the second copy of a duplicated message */
-
 struct network_slot {
     uint8_t *bytes;
     uint32_t size;
@@ -254,7 +252,7 @@ void network_send(struct octo_world *world, octo_node_id from, octo_node_id to,
     launch(world, &key, bytes, size);
     if (twice) {
         record_fault(world, OCTO_FAULT_MESSAGE_DUPLICATED, from, to, octo_key_hash(0, &key));
-        key.detail |= COPY_DETAIL;
+        key.detail |= OCTO_MESSAGE_COPY;
         launch(world, &key, bytes, size);
     }
 done:

@@ -6,13 +6,6 @@
 
 #define SLOT_NONE UINT32_MAX
 
-/* The detail of a packet's keys. */
-enum packet_detail {
-    DETAIL_REQUEST = 1,
-    DETAIL_REPLY = 2,
-    DETAIL_COPY = 3, /* the second request of a client that sent it twice */
-};
-
 void packets_init(struct client_packets *packets)
 {
     *packets = (struct client_packets){.free_slot = SLOT_NONE};
@@ -139,7 +132,7 @@ void packets_request(struct octo_world *world, uint32_t number, bool copy, octo_
     struct octo_clients *clients = world->clients;
     const struct client *client = &clients->clients[number];
     struct octo_key key = {
-        .detail = copy ? DETAIL_COPY : DETAIL_REQUEST,
+        .detail = copy ? OCTO_PACKET_COPY : OCTO_PACKET_REQUEST,
         .actor = (uint8_t)(OCTO_ACTOR_CLIENT + number),
         .target = (uint8_t)client->target,
         .identity = {client->session, client->sequence},
@@ -207,7 +200,7 @@ void clients_reply(struct octo_world *world, octo_node_id from, const struct oct
     octo_assert(session != 0);
     octo_assert(number < clients->count);
     struct octo_key key = {
-        .detail = DETAIL_REPLY,
+        .detail = OCTO_PACKET_REPLY,
         .actor = (uint8_t)from,
         .target = (uint8_t)(OCTO_ACTOR_CLIENT + number),
         .incarnation = world->hosts[from].incarnation,

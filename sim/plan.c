@@ -18,8 +18,8 @@ struct plan_slot {
 struct octo_world_plan {
     enum octo_plan_base base;
     octo_time_ns quiet_ns;
-    uint32_t count;
     uint32_t mask;
+    bool marks[OCTO_MARK_COUNT]; /* that must be hit */
     struct plan_slot *slots;
 };
 
@@ -27,6 +27,8 @@ struct octo_world_plan {
 #define AFTER_BREAK_NS (2 * OCTO_SECOND)
 
 static _Thread_local struct octo_plan *recorder;
+static _Thread_local enum octo_decision
+    striking; /* the family of the window's strike that is under way */
 
 /* ---- Plans as data --------------------------------------------------------------------------- */
 
@@ -75,8 +77,8 @@ bool plan_install(struct octo_world *world, const struct octo_plan *plan)
     struct octo_world_plan *table = octo_arena_alloc(&world->arena, sizeof *table);
     if (table == NULL)
         return false;
-    *table = (struct octo_world_plan){
-        .base = plan->base, .quiet_ns = plan->quiet_ns, .count = plan->count, .mask = slots - 1};
+    *table =
+        (struct octo_world_plan){.base = plan->base, .quiet_ns = plan->quiet_ns, .mask = slots - 1};
     table->slots = octo_arena_alloc(&world->arena, slots * sizeof *table->slots);
     if (table->slots == NULL)
         return false;
@@ -90,6 +92,7 @@ bool plan_install(struct octo_world *world, const struct octo_plan *plan)
                                    .fault = line->fault,
                                    .none = line->none};
     }
+    memcpy(table->marks, plan->marks, sizeof table->marks);
     world->plan = table;
     return true;
 }
@@ -109,6 +112,11 @@ static const struct plan_slot *plan_asked(struct octo_world *world, const struct
 bool plan_calm(const struct octo_world *world)
 {
     return world->plan != NULL && world->plan->base == OCTO_BASE_CALM;
+}
+
+bool plan_wants(const struct octo_world *world, enum octo_mark mark)
+{
+    return world->plan != NULL && world->plan->marks[mark];
 }
 
 octo_time_ns plan_quiet_ns(const struct octo_world *world)
@@ -197,10 +205,13 @@ static bool base_is_calm(const struct octo_world *world, const struct octo_key *
     return world->plan->base == OCTO_BASE_CALM || !octo_key_strikes(key);
 }
 
-static void record(const struct octo_key *key, uint64_t bits, uint8_t fault)
+static void record(const struct octo_world *world, const struct octo_key *key, uint64_t bits,
+                   uint8_t fault)
 {
-    const struct octo_plan_line line = {.key = *key, .bits = bits, .fault = fault};
+    struct octo_plan_line line = {.key = *key, .bits = bits, .fault = fault};
 
+    if (fault == 0)
+        line.at_ns = world->now; /* what a window has in store comes later: plan_struck */
     if (!octo_plan_add(recorder, &line))
         octo_assert(false); /* out of memory: a recording with holes would lie */
 }
@@ -220,7 +231,7 @@ uint64_t world_decide(struct octo_world *world, const struct octo_key *key)
     else
         bits = octo_base_seeded(world->options.seed, key);
     if (recorder != NULL && !drawing && bits != calm_bits(key))
-        record(key, bits, 0);
+        record(world, key, bits, 0);
     return bits;
 }
 
@@ -238,7 +249,7 @@ bool world_chance(struct octo_world *world, const struct octo_key *key, uint32_t
         strikes = forced || octo_strikes(*bits, ppm);
     }
     if (strikes && recorder != NULL)
-        record(key, *bits, 0);
+        record(world, key, *bits, 0);
     return strikes;
 }
 
@@ -258,10 +269,30 @@ enum plan_answer world_planned(struct octo_world *world, const struct octo_key *
     return PLAN_SILENT;
 }
 
-void world_planned_record(const struct octo_key *key, uint64_t bits, uint8_t fault)
+void world_planned_record(const struct octo_world *world, const struct octo_key *key, uint64_t bits,
+                          uint8_t fault)
 {
     if (recorder != NULL)
-        record(key, bits, fault);
+        record(world, key, bits, fault);
+}
+
+void plan_striking(enum octo_decision family)
+{
+    striking = family;
+}
+
+void plan_struck(const struct octo_world *world, octo_node_id id)
+{
+    if (recorder == NULL || striking == OCTO_DECIDE_NONE)
+        return;
+    for (uint32_t i = recorder->count; i-- > 0;) {
+        struct octo_plan_line *line = &recorder->lines[i];
+        if (line->fault == 0 || line->key.purpose != striking)
+            continue;
+        line->at_ns = world->now;
+        line->struck |= (uint16_t)(1u << id);
+        return;
+    }
 }
 
 /* ---- Recording ------------------------------------------------------------------------------- */

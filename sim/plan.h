@@ -28,16 +28,24 @@ struct octo_plan_line {
     uint64_t bits;
     uint8_t fault; /* CRASH, PARTITION, PAUSE, DAMAGE of a window: enum octo_fault that strikes */
     bool none;     /* a strike that does not take place */
+    /* Of a recorded line, for people: when it took effect (0: it did not, or nobody looked), and
+     * on which nodes, bit by bit. */
+    uint16_t struck;
+    octo_time_ns at_ns;
 };
 
 #define OCTO_PLAN_SCENARIO_BYTES 128u /* a name, or a path */
+#define OCTO_PLAN_BUG_BYTES      64u
 
 struct octo_plan {
     char scenario[OCTO_PLAN_SCENARIO_BYTES]; /* what options began with; empty: none */
     struct octo_sim_options options;
     enum octo_plan_base base;
     octo_time_ns quiet_ns; /* calm: the quiet tail begins at this virtual time; unused if seeded */
+    char bug[OCTO_PLAN_BUG_BYTES]; /* of tests/bugs/, with which `expect` is so; empty: without any
+                                    */
     char expect[OCTO_SIGNATURE_BYTES]; /* what breaks; empty: nothing */
+    bool marks[OCTO_MARK_COUNT];       /* that a run without the bug must still hit */
     struct octo_plan_line *lines;      /* malloc'ed, `count` of them */
     uint32_t count, capacity;
 };

@@ -1,193 +1,7 @@
 /* Plans as text: docs/plans.md. */
-#include "sim/plan.h"
-
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
+#include "sim/plan_parse.h"
 
 #define TEXT_BYTES 512u /* of a line, comment included */
-
-/* ---- Lines ----------------------------------------------------------------------------------- */
-
-static int actor_text(char *out, size_t size, uint8_t actor)
-{
-    if (actor >= OCTO_ACTOR_CLIENT)
-        return snprintf(out, size, "c%u", actor - OCTO_ACTOR_CLIENT);
-    return snprintf(out, size, "n%u", actor);
-}
-
-/* What a key is about, in the words of docs/plans.md; fields that are 0 are left out. */
-void octo_plan_line_text(const struct octo_plan_line *line, char text[OCTO_PLAN_LINE_BYTES])
-{
-    const struct octo_key *key = &line->key;
-    const size_t size = OCTO_PLAN_LINE_BYTES;
-    size_t used = 0;
-
-#define PUT(...) (used += (size_t)snprintf(text + used, size - used, __VA_ARGS__))
-    PUT("%s", octo_decision_text((enum octo_decision)key->purpose));
-    if (key->actor != 0) {
-        PUT(" by=");
-        used += (size_t)actor_text(text + used, size - used, key->actor);
-    }
-    if (key->target != 0 && key->purpose == OCTO_DECIDE_DISK) {
-        PUT(" op=%u", key->target);
-    } else if (key->target != 0) {
-        PUT(" to=");
-        used += (size_t)actor_text(text + used, size - used, key->target);
-    }
-    if (key->incarnation != 0)
-        PUT(" life=%u", key->incarnation);
-    if (key->detail != 0)
-        PUT(" what=%u", key->detail);
-    if (key->identity[0] != 0)
-        PUT(" of=%" PRIu64, key->identity[0]);
-    if (key->identity[1] != 0)
-        PUT(" at=%" PRIu64, key->identity[1]);
-    if (key->attempt != 0)
-        PUT(" try=%u", key->attempt);
-    if (line->fault != 0)
-        PUT(" fault=%s", octo_fault_text((enum octo_fault)line->fault));
-    if (line->none)
-        PUT(" none");
-    else
-        PUT(" bits=%" PRIx64, line->bits);
-#undef PUT
-}
-
-static bool refuse(char error[OCTO_PLAN_ERROR_BYTES], const char *word, const char *expected)
-{
-    (void)snprintf(error, OCTO_PLAN_ERROR_BYTES, "%s, not '%.60s'", expected, word);
-    return false;
-}
-
-static bool number_parse(const char *word, int base, uint64_t most, uint64_t *value)
-{
-    char *end = NULL;
-
-    if ((*word < '0' || *word > '9') && !(base == 16 && *word >= 'a' && *word <= 'f'))
-        return false;
-    errno = 0;
-    *value = strtoull(word, &end, base);
-    return errno == 0 && *end == '\0' && *value <= most;
-}
-
-static bool actor_parse(const char *word, uint8_t *actor)
-{
-    uint64_t value;
-    const bool client = word[0] == 'c';
-
-    if ((!client && word[0] != 'n') || !number_parse(word + 1, 10, client ? 200 : 9, &value))
-        return false;
-    *actor = (uint8_t)(client ? OCTO_ACTOR_CLIENT + value : value);
-    return true;
-}
-
-static bool fault_parse(const char *word, uint8_t *fault)
-{
-    for (uint32_t i = 0; i < OCTO_FAULT_COUNT; i++) {
-        if (strcmp(word, octo_fault_text((enum octo_fault)i)) == 0) {
-            *fault = (uint8_t)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One "name=value". */
-static bool field_parse(char *word, struct octo_plan_line *line, char error[OCTO_PLAN_ERROR_BYTES])
-{
-    struct octo_key *key = &line->key;
-    uint64_t value = 0;
-    char *is = strchr(word, '=');
-
-    if (strcmp(word, "none") == 0)
-        return line->none = true;
-    if (is == NULL)
-        return refuse(error, word, "expected name=value or none");
-    *is = '\0';
-    const char *text = is + 1;
-    if (strcmp(word, "by") == 0)
-        return actor_parse(text, &key->actor) || refuse(error, text, "by= wants n1 .. n9 or c0 ..");
-    if (strcmp(word, "to") == 0)
-        return actor_parse(text, &key->target) ||
-               refuse(error, text, "to= wants n1 .. n9 or c0 ..");
-    if (strcmp(word, "fault") == 0)
-        return fault_parse(text, &line->fault) || refuse(error, text, "fault= wants a fault kind");
-    if (strcmp(word, "bits") == 0)
-        return number_parse(text, 16, UINT64_MAX, &line->bits) ||
-               refuse(error, text, "bits= wants up to 16 hex digits, small letters");
-    const bool wide = strcmp(word, "of") == 0 || strcmp(word, "at") == 0;
-    const bool narrow = strcmp(word, "op") == 0 || strcmp(word, "what") == 0;
-    if (!number_parse(text, 10, wide ? UINT64_MAX : narrow ? UINT8_MAX : UINT32_MAX, &value))
-        return refuse(error, text, "expected a number in range");
-    if (strcmp(word, "op") == 0)
-        key->target = (uint8_t)value;
-    else if (strcmp(word, "what") == 0)
-        key->detail = (uint8_t)value;
-    else if (strcmp(word, "life") == 0)
-        key->incarnation = (uint32_t)value;
-    else if (strcmp(word, "try") == 0)
-        key->attempt = (uint32_t)value;
-    else if (strcmp(word, "of") == 0)
-        key->identity[0] = value;
-    else if (strcmp(word, "at") == 0)
-        key->identity[1] = value;
-    else
-        return refuse(error, word, "expected by, to, op, life, what, of, at, try, fault or bits");
-    return true;
-}
-
-/* The strikes of windows say which fault it is, and the other decisions do not. */
-static bool fault_fits(const struct octo_plan_line *line)
-{
-    const bool window = line->key.detail == 0 && line->key.actor == 0;
-    switch ((int)line->key.purpose) {
-    case OCTO_DECIDE_CRASH:
-        return !window || line->none || line->fault == OCTO_FAULT_POWER_LOSS ||
-               line->fault == OCTO_FAULT_KILL || line->fault == OCTO_FAULT_CRASH_IN_RECOVERY ||
-               line->fault == OCTO_FAULT_MAJORITY_CRASH;
-    case OCTO_DECIDE_PARTITION:
-        return line->none || (line->fault >= OCTO_FAULT_PARTITION_SYMMETRIC &&
-                              line->fault <= OCTO_FAULT_PARTITION_CLIENTS);
-    case OCTO_DECIDE_PAUSE:
-        return line->none || line->fault == OCTO_FAULT_PAUSE;
-    case OCTO_DECIDE_DAMAGE:
-        return !window || line->none ||
-               (line->fault >= OCTO_FAULT_DISK_FULL && line->fault <= OCTO_FAULT_DISK_SWAP &&
-                line->fault != OCTO_FAULT_DISK_NO_SPACE);
-    default:
-        return line->fault == 0;
-    }
-}
-
-bool octo_plan_line_parse(const char *text, struct octo_plan_line *line,
-                          char error[OCTO_PLAN_ERROR_BYTES])
-{
-    char words[TEXT_BYTES];
-    char *rest = words;
-
-    if (strlen(text) >= sizeof words)
-        return refuse(error, text, "expected a line of less than 512 bytes");
-    memcpy(words, text, strlen(text) + 1);
-    *line = (struct octo_plan_line){0};
-    const char *purpose = strtok_r(words, " \t", &rest);
-    for (uint8_t i = 1; purpose != NULL && i < OCTO_DECISION_COUNT; i++) {
-        if (strcmp(purpose, octo_decision_text((enum octo_decision)i)) == 0)
-            line->key.purpose = i;
-    }
-    if (line->key.purpose == 0)
-        return refuse(error, purpose == NULL ? "" : purpose,
-                      "expected a header's name or a decision");
-    for (char *word = strtok_r(NULL, " \t", &rest); word != NULL;
-         word = strtok_r(NULL, " \t", &rest)) {
-        if (!field_parse(word, line, error))
-            return false;
-    }
-    if (!fault_fits(line))
-        return refuse(error, octo_fault_text((enum octo_fault)line->fault),
-                      "fault= wants a kind that goes with the decision");
-    return true;
-}
 
 /* ---- Headers --------------------------------------------------------------------------------- */
 
@@ -205,6 +19,37 @@ static const char *const bases[] = {
     [OCTO_BASE_STEADY] = "steady",
 };
 #define BASES (sizeof bases / sizeof bases[0])
+
+static void marks_write(const struct octo_plan *plan, FILE *file)
+{
+    const char *before = "marks ";
+
+    for (uint32_t mark = 0; mark < OCTO_MARK_COUNT; mark++) {
+        if (!plan->marks[mark])
+            continue;
+        fprintf(file, "%s%s", before, octo_mark_text((enum octo_mark)mark));
+        before = " ";
+    }
+    if (before[1] == '\0')
+        fputc('\n', file);
+}
+
+/* When it took effect, and on whom, stands behind it as a comment. */
+static void line_write(const struct octo_plan_line *line, FILE *file)
+{
+    char text[OCTO_PLAN_LINE_BYTES];
+
+    octo_plan_line_text(line, text);
+    fputs(text, file);
+    if (line->at_ns != 0)
+        fprintf(file, "  # at %llu.%03llu ms", (unsigned long long)(line->at_ns / OCTO_MS),
+                (unsigned long long)(line->at_ns % OCTO_MS / 1000));
+    for (octo_node_id id = 1; id <= OCTO_SIM_NODES_MAX; id++) {
+        if ((line->struck & 1u << id) != 0)
+            fprintf(file, ", n%u", id);
+    }
+    fputc('\n', file);
+}
 
 bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build)
 {
@@ -224,14 +69,14 @@ bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build
     fprintf(file, "base %s\n", bases[plan->base]);
     if (plan->base == OCTO_BASE_CALM)
         fprintf(file, "quiet-ns %" PRIu64 "\n", plan->quiet_ns);
+    if (plan->bug[0] != '\0')
+        fprintf(file, "bug %s\n", plan->bug);
     if (plan->expect[0] != '\0')
         fprintf(file, "expect %s\n", plan->expect);
+    marks_write(plan, file);
     fputc('\n', file);
-    for (uint32_t i = 0; i < plan->count; i++) {
-        char text[OCTO_PLAN_LINE_BYTES];
-        octo_plan_line_text(&plan->lines[i], text);
-        fprintf(file, "%s\n", text);
-    }
+    for (uint32_t i = 0; i < plan->count; i++)
+        line_write(&plan->lines[i], file);
     return fflush(file) == 0 && ferror(file) == 0;
 }
 
@@ -265,7 +110,7 @@ static bool scenario_take(const char *value, struct octo_plan *plan,
     char why[OCTO_SCENARIO_ERROR_BYTES];
 
     if (strlen(value) >= sizeof plan->scenario)
-        return refuse(error, value, "scenario wants a name or a path of less than 128 bytes");
+        return plan_refuse(error, value, "scenario wants a name or a path of less than 128 bytes");
     if (!octo_scenario_load(value, &scenario, why)) {
         (void)snprintf(error, OCTO_PLAN_ERROR_BYTES, "%.*s", (int)OCTO_PLAN_ERROR_BYTES - 1, why);
         return false;
@@ -273,6 +118,28 @@ static bool scenario_take(const char *value, struct octo_plan *plan,
     memcpy(plan->scenario, value, strlen(value) + 1);
     plan->options = scenario.options;
     return true;
+}
+
+static bool marks_take(char *value, struct octo_plan *plan, char error[OCTO_PLAN_ERROR_BYTES])
+{
+    char *rest = value;
+
+    for (char *word = strtok_r(value, " \t", &rest); word != NULL;
+         word = strtok_r(NULL, " \t", &rest)) {
+        uint32_t mark = 0;
+        while (mark < OCTO_MARK_COUNT && strcmp(word, octo_mark_text((enum octo_mark)mark)) != 0)
+            mark++;
+        if (mark == OCTO_MARK_COUNT)
+            return plan_refuse(error, word, "marks wants names of marks, as octo-sim prints them");
+        plan->marks[mark] = true;
+    }
+    return true;
+}
+
+/* A header whose value is a text. */
+static bool text_take(const char *value, char *to, size_t size)
+{
+    return (size_t)snprintf(to, size, "%s", value) < size;
 }
 
 /* A header's line: 1 taken, 0 not a header, -1 refused. */
@@ -300,7 +167,7 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
         uint64_t number;
         if (strlen(numbers[i].name) != length || strncmp(text, numbers[i].name, length) != 0)
             continue;
-        if (!number_parse(value, 10, numbers[i].most, &number) || number < numbers[i].least) {
+        if (!plan_number(value, 10, numbers[i].most, &number) || number < numbers[i].least) {
             (void)snprintf(error, OCTO_PLAN_ERROR_BYTES,
                            "%s wants a whole number from %" PRIu64 " to %" PRIu64 ", not '%.40s'",
                            numbers[i].name, numbers[i].least, numbers[i].most, value);
@@ -317,7 +184,7 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
     if (strncmp(text, "faults ", 7) == 0)
         return mix_parse(value, options)
                    ? 1
-                   : (refuse(error, value, "faults wants swarm, none, all or disk"), -1);
+                   : (plan_refuse(error, value, "faults wants swarm, none, all or disk"), -1);
     if (strcmp(text, "unbounded 1") == 0) {
         options->unbounded = true;
         return 1;
@@ -325,12 +192,20 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
     if (strncmp(text, "base ", 5) == 0)
         return base_parse(value, plan)
                    ? 1
-                   : (refuse(error, value, "base wants seeded, calm or steady"), -1);
-    if (strncmp(text, "expect ", 7) == 0) {
-        (void)snprintf(plan->expect, sizeof plan->expect, "%.*s", (int)sizeof plan->expect - 1,
-                       value);
-        return 1;
+                   : (plan_refuse(error, value, "base wants seeded, calm or steady"), -1);
+    if (strncmp(text, "bug ", 4) == 0)
+        return text_take(value, plan->bug, sizeof plan->bug)
+                   ? 1
+                   : (plan_refuse(error, value, "bug wants a name of less than 64 bytes"), -1);
+    if (strncmp(text, "marks ", 6) == 0) {
+        char words[TEXT_BYTES];
+        (void)text_take(value, words, sizeof words);
+        return marks_take(words, plan, error) ? 1 : -1;
     }
+    if (strncmp(text, "expect ", 7) == 0)
+        return text_take(value, plan->expect, sizeof plan->expect)
+                   ? 1
+                   : (plan_refuse(error, value, "expect wants a shorter text"), -1);
     return 0;
 }
 

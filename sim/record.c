@@ -118,6 +118,7 @@ void record_fault(struct octo_world *world, enum octo_fault fault, octo_node_id 
 {
     octo_assert((uint32_t)fault < OCTO_FAULT_COUNT);
     world->faults[fault]++;
+    plan_struck(world, a);
     const uint64_t who = (uint64_t)a << 16 | (uint64_t)b << 24;
     world->hash = chain(world->hash, RECORD_FAULT | who | (uint64_t)fault, detail);
     world->hash = chain(world->hash, world->now, world->events);

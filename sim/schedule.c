@@ -153,7 +153,7 @@ static bool family_decide(struct octo_world *world, const struct family *family,
     if (answer == PLAN_NOTHING)
         return false;
     if (answer == PLAN_STRIKES) {
-        world_planned_record(&key, *bits, *kind);
+        world_planned_record(world, &key, *bits, *kind);
         return true;
     }
     *kind = OCTO_FAULT_COUNT;
@@ -163,8 +163,19 @@ static bool family_decide(struct octo_world *world, const struct family *family,
         *kind = kind_pick(world, family, false, *bits);
     if (*kind == OCTO_FAULT_COUNT)
         return false;
-    world_planned_record(&key, *bits, *kind);
+    world_planned_record(world, &key, *bits, *kind);
     return true;
+}
+
+static bool has_log(const struct octo_world *world, octo_node_id id)
+{
+    const struct octo_host_node *host = &world->hosts[id];
+    struct octo_node_view view;
+
+    if (!host->up || !host->ready_seen)
+        return false;
+    octo_node_look(host->node, &view);
+    return view.last > 0;
 }
 
 static void window_begin(struct octo_world *world)
@@ -177,6 +188,8 @@ static void window_begin(struct octo_world *world)
                                       &schedule->damage_kind};
 
     schedule->window++;
+    for (octo_node_id id = 1; id <= world->options.node_count; id++)
+        schedule->lived[id] += has_log(world, id);
     for (uint32_t i = 0; i < FAMILIES; i++) {
         if (world_calm(world) || !family_decide(world, &families[i], bits[i], kinds[i]))
             continue;
@@ -385,7 +398,7 @@ static void strike_again(struct octo_world *world, uint32_t window, uint64_t tok
         return;
     const struct octo_key key = {
         .purpose = OCTO_DECIDE_CRASH,
-        .detail = WHAT_AGAIN,
+        .detail = OCTO_CRASH_AGAIN,
         .actor = (uint8_t)id,
         .incarnation = host->incarnation,
         .identity = {window, 0},
@@ -403,7 +416,7 @@ static void format_begin(struct octo_world *world)
         return;
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
         const struct octo_key key = {
-            .purpose = OCTO_DECIDE_CRASH, .detail = WHAT_FORMAT, .actor = (uint8_t)id};
+            .purpose = OCTO_DECIDE_CRASH, .detail = OCTO_CRASH_FORMAT, .actor = (uint8_t)id};
         uint64_t bits;
         if (!world_chance(world, &key, FORMAT_CRASH_PPM, false, &bits))
             continue;
@@ -516,6 +529,16 @@ void schedule_begin(struct octo_world *world)
     }
 }
 
+/* The family whose strike in a window this is; NONE: it is something else. */
+static enum octo_decision strike_family(enum schedule_what what)
+{
+    for (uint32_t i = 0; i < FAMILIES; i++) {
+        if (families[i].what == what)
+            return families[i].purpose;
+    }
+    return OCTO_DECIDE_NONE;
+}
+
 void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
 {
     const enum schedule_what what = (enum schedule_what)(token & 0xff);
@@ -523,6 +546,7 @@ void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
 
     if (world->quiet || (strikes && world_calm(world)))
         return;
+    plan_striking(strike_family(what));
     switch (what) {
     case WHAT_WINDOW:
         window_begin(world);
@@ -553,6 +577,7 @@ void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
         damage_strike(world, (enum octo_fault)world->schedule.damage_kind, world->schedule.damage);
         break;
     }
+    plan_striking(OCTO_DECIDE_NONE);
 }
 
 void schedule_end(struct octo_world *world)
@@ -563,8 +588,6 @@ void schedule_end(struct octo_world *world)
     world->schedule.partition_active = false;
     network_heal(world);
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
-        if (!world->hosts[id].formatted)
-            world->schedule.never_ready |= 1u << id;
         if (!world->hosts[id].up)
             host_start(world, id);
         else if (world->hosts[id].paused)

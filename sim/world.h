@@ -121,9 +121,9 @@ struct octo_schedule {
     uint64_t crash, partition, pause, damage;        /* its decisions' bits */
     uint64_t format[OCTO_SIM_NODES_MAX + 1];         /* of crashes while formatting, by node */
     uint8_t crash_kind, partition_kind, damage_kind; /* enum octo_fault: what the bits chose */
-    uint32_t never_ready; /* nodes that had not been ready once when faults ended, by bit */
-    bool partition_active, partition_cut; /* cut is false while a flapping one is healed */
-    uint32_t partition_window;            /* the window that began the active one */
+    uint32_t lived[OCTO_SIM_NODES_MAX + 1]; /* windows that began with the node ready, with a log */
+    bool partition_active, partition_cut;   /* cut is false while a flapping one is healed */
+    uint32_t partition_window;              /* the window that began the active one */
     octo_time_ns partition_until;
     octo_time_ns flap_ns;
     uint16_t links[OCTO_SIM_NODES_MAX + 1]; /* bit b of links[a]: the active one cuts a -> b */
@@ -198,7 +198,10 @@ static inline bool world_calm(const struct octo_world *world)
 /* plan.c. world_decide: the value of a decision: the plan's, else the base's. world_chance: whether
  * something strikes that has a rate, or is due; *bits then say how. world_planned: what the plan
  * says about the strike of a window; if it is SILENT, *bits are the seed's, and
- * world_planned_record is told what came of it. */
+ * world_planned_record is told what came of it.
+ *
+ * plan_striking: the strike of a window's family is under way (NONE: it is over); plan_struck: it
+ * hits a node (0: none in particular). For the comments of a recording. */
 enum plan_answer {
     PLAN_SILENT,  /* the seed decides */
     PLAN_NOTHING, /* no strike */
@@ -209,13 +212,17 @@ bool world_chance(struct octo_world *world, const struct octo_key *key, uint32_t
                   uint64_t *bits);
 enum plan_answer world_planned(struct octo_world *world, const struct octo_key *key, uint64_t *bits,
                                uint8_t *fault);
-void world_planned_record(const struct octo_key *key, uint64_t bits, uint8_t fault);
+void world_planned_record(const struct octo_world *world, const struct octo_key *key, uint64_t bits,
+                          uint8_t fault);
+void plan_striking(enum octo_decision family);
+void plan_struck(const struct octo_world *world, octo_node_id id);
 
 /* plan_calm: nothing happens but what the plan says, and nothing is forced or missed.
- * plan_quiet_ns: when its quiet tail begins. */
+ * plan_quiet_ns: when its quiet tail begins. plan_wants: it is stale if the mark is not hit. */
 struct octo_plan;
 bool plan_install(struct octo_world *world, const struct octo_plan *plan) OCTO_MUST_USE;
 bool plan_calm(const struct octo_world *world);
+bool plan_wants(const struct octo_world *world, enum octo_mark mark);
 octo_time_ns plan_quiet_ns(const struct octo_world *world);
 
 /* attempts.c: how many times this key (its attempt left out) was asked before; counts this one. */
@@ -303,9 +310,9 @@ bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_f
 /* damage.c: a disk fills, slows down, rots, is wiped or swapped: what and whom, the bits say. */
 void damage_strike(struct octo_world *world, enum octo_fault kind, uint64_t bits);
 
-/* Whether a double rot, a wipe or a swap had whom to strike: impaired nodes that were ready once
- * while there were faults, which at the highest rates of failing disks not all are. True for every
- * other kind. */
+/* Whether rot, a wipe or a swap had whom to strike: nodes (impaired ones, for all but simple rot)
+ * that were ready with a log often enough before faults ended, which at the highest rates of
+ * failing disks not all are. True for every other kind. */
 bool damage_possible(const struct octo_world *world, enum octo_fault kind);
 
 /* shapes.c: which links a partition's shape cuts. bits draw the members; leader is 0 if there is

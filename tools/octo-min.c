@@ -346,10 +346,15 @@ static void report(FILE *out, const struct arguments *arguments, const struct mi
             (unsigned long long)min_pool_cached(search->pool), seconds);
 }
 
-static bool plan_write(const struct arguments *arguments, const struct octo_plan *plan)
+static bool plan_write(const struct arguments *arguments, const struct octo_plan *plan,
+                       const struct octo_machine *machine)
 {
     FILE *file = arguments->output == NULL ? stdout : fopen(arguments->output, "w");
     bool wrote = file != NULL && octo_plan_write(plan, file, "octo-min " OCTO_VERSION);
+    if (wrote && file != stdout) {
+        fputs("\n# What happens:\n", file);
+        wrote = min_story(plan, machine, "# ", file);
+    }
     if (file != NULL && file != stdout)
         wrote = fclose(file) == 0 && wrote;
     if (!wrote)
@@ -373,6 +378,7 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
     }
     const bool ran = min_record(&given, machine, &search.best, &before);
     memcpy(search.best.scenario, given.scenario, sizeof given.scenario);
+    memcpy(search.best.bug, given.bug, sizeof given.bug);
     if (given.base == OCTO_BASE_CALM)
         search.best.quiet_ns = given.quiet_ns;
     octo_plan_free(&given);
@@ -407,14 +413,15 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
     const double seconds = (double)(clock_ms() - program.began_ms) / 1000.0;
 
     memcpy(search.best.expect, search.signature, sizeof search.best.expect);
+    (void)min_normalize(&search.best, machine, UINT64_MAX); /* says of each line when it strikes */
     bool wrote = true;
     if (!arguments->quiet)
         report(stdout, arguments, &search, &before, lines_before, seconds);
     if (arguments->output != NULL || !arguments->json)
-        wrote = plan_write(arguments, &search.best);
+        wrote = plan_write(arguments, &search.best, machine);
     if (!arguments->quiet && !arguments->json) {
         puts("\nWhat happens:");
-        wrote = min_story(&search.best, machine, stdout) && wrote;
+        wrote = min_story(&search.best, machine, "", stdout) && wrote;
         printf("  and then: %s\n", search.signature);
     }
     min_pool_destroy(search.pool);

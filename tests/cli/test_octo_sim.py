@@ -338,7 +338,7 @@ class Plans(unittest.TestCase):
     def test_a_line_that_is_taken_out_changes_the_run(self):
         _, run = run_json("--seed", 11, *SMALL, "--faults", "all", "--record", self.plan)
         lines = self.plan.read_text().splitlines()
-        self.plan.write_text("\n".join(line for line in lines if not line.startswith("crash of=")))
+        self.plan.write_text("\n".join(line for line in lines if not line.startswith("crash window=")))
         _, again = run_json("--replay", self.plan)
         self.assertNotEqual(again["hash"], run["hash"])
         self.assertLess(again["crashes"], run["crashes"])
@@ -346,7 +346,7 @@ class Plans(unittest.TestCase):
     def test_what_never_matched_is_reported(self):
         run_json("--seed", 11, *SMALL, "--record", self.plan)
         self.plan.write_text(self.plan.read_text() + "crash of=9999 fault=kill bits=0\n")
-        self.assertIn("never matched; the first: crash of=9999", sim("--replay", self.plan).stderr)
+        self.assertIn("never matched; the first: crash window=9999", sim("--replay", self.plan).stderr)
 
     def test_a_bad_plan_is_refused(self):
         for text, wants in (("octo-plan 9\n", f"{self.plan}:1: expected 'octo-plan 1'"),

@@ -136,11 +136,12 @@ Test(plan, lines_survive_text)
         const uint64_t bits = octo_mix(i);
         struct octo_plan_line line = {
             .key = {.purpose = (uint8_t)(1 + i % (OCTO_DECISION_COUNT - 1)),
-                    .detail = (uint8_t)(1 + (bits & 0x7f)),
-                    .actor = (uint8_t)(1 + bits % 9),
-                    .target = (uint8_t)((bits >> 8) % 9),
+                    .detail = (uint8_t)(i & 8 ? bits >> 56 : 1 + (bits >> 56) % 12),
+                    .actor = (uint8_t)(1 + bits % 9 + (i & 16 ? OCTO_ACTOR_CLIENT : 0)),
+                    .target = (uint8_t)((bits >> 8) % 15 % 9),
                     .incarnation = (uint32_t)(bits >> 32) * (i & 1),
-                    .identity = {bits * (i & 2), octo_mix(bits) * (i & 4)},
+                    .identity = {i & 64 ? (bits % 12) << 32 | (bits >> 60) : bits * (i & 2),
+                                 octo_mix(bits) * (i & 4)},
                     .attempt = (uint32_t)(bits >> 40)},
             .bits = octo_mix(bits + 1),
         };
@@ -176,7 +177,12 @@ Test(plan, bad_text_is_refused_with_its_line)
         {"octo-plan 1\ncrash of=1 fault=pause\n", "2: fault= wants a kind that goes"},
         {"octo-plan 1\ncrash of=1 fault=kill bits=xyz\n", "2: bits= wants"},
         {"octo-plan 1\nmessage-lost by=x1\n", "2: by= wants"},
-        {"octo-plan 1\nmessage-lost what=256\n", "2: expected a number in range"},
+        {"octo-plan 1\nmarks nothing-rare\n", "2: marks wants names of marks"},
+        {"octo-plan 1\nbug a-name-that-is-longer-than-any-bug-in-the-tree-has-or-ever-would-have\n",
+         "2: bug wants"},
+        {"octo-plan 1\ndisk op=paint\n", "2: op= wants a disk operation"},
+        {"octo-plan 1\ndisk file=poem.1\n", "2: expected a number in range"},
+        {"octo-plan 1\nmessage-lost what=256\n", "2: what= wants a word"},
         {"octo-plan 1\nmessage-lost bits=0\nnodes 3\n",
          "3: expected a header's name or a decision"},
     };
@@ -193,4 +199,35 @@ Test(plan, bad_text_is_refused_with_its_line)
         (void)fclose(file);
         octo_plan_free(&plan);
     }
+}
+
+/* What a run must show, and the bug that it is about, survive text; a mark that is missed is said.
+ */
+Test(plan, marks_are_judged)
+{
+    struct octo_plan plan = {
+        .options = octo_sim_options_default(), .base = OCTO_BASE_CALM, .quiet_ns = OCTO_SECOND};
+    struct octo_plan reread;
+    struct octo_sim_result result;
+    char error[OCTO_PLAN_ERROR_BYTES];
+    plan.options.operations = 10;
+    plan.marks[OCTO_MARK_VOTE_COPY_TORN] = true;
+    (void)snprintf(plan.bug, sizeof plan.bug, "vote-erased");
+    FILE *file = tmpfile();
+    cr_assert(file != NULL && octo_plan_write(&plan, file, "test"));
+    rewind(file);
+    cr_assert(octo_plan_read(&reread, file, error), "%s", error);
+    (void)fclose(file);
+    cr_assert_str_eq(reread.bug, "vote-erased");
+    cr_assert(memcmp(reread.marks, plan.marks, sizeof plan.marks) == 0);
+    void *block = block_take(&plan.options);
+    struct octo_world *world = octo_world_create_planned(block, octo_world_bytes(&plan.options),
+                                                         &reread, &octo_machine_kv);
+    octo_world_run(world, UINT64_MAX);
+    octo_world_result(world, &result);
+    cr_assert_eq(result.verdict.property, OCTO_PROPERTY_NON_VACUOUS);
+    cr_assert(strstr(result.verdict.why, "the plan is stale") != NULL, "%s", result.verdict.why);
+    cr_assert(strstr(result.verdict.why, octo_mark_text(OCTO_MARK_VOTE_COPY_TORN)) != NULL);
+    free(block);
+    octo_plan_free(&reread);
 }

@@ -81,7 +81,9 @@ void min_reseed(struct min_search *search);
 
 /* ---- Story ----------------------------------------------------------------------------------- */
 
-/* min_story prints the events of a replay that matter, in words. */
-bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, FILE *out);
+/* min_story prints the events of a replay that matter, in words, each line with `before` in front.
+ */
+bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
+               FILE *out);
 
 #endif

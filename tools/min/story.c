@@ -186,7 +186,7 @@ static uint32_t weight_least(const struct story *story, uint32_t *spare)
     return 0;
 }
 
-static void story_print(const struct story *story, FILE *out)
+static void story_print(const struct story *story, const char *before, FILE *out)
 {
     uint32_t spare;
     const uint32_t least = weight_least(story, &spare);
@@ -202,14 +202,16 @@ static void story_print(const struct story *story, FILE *out)
             keep = of_least-- <= spare;
         left_out += !keep;
         if (keep)
-            fprintf(out, "  %10.3f ms  %s\n", strtod(note->time, NULL) / 1000.0, note->text);
+            fprintf(out, "%s  %10.3f ms  %s\n", before, strtod(note->time, NULL) / 1000.0,
+                    note->text);
     }
     if (left_out > 0)
-        fprintf(out, "  (%u lesser events are left out: --trace of octo-sim --replay has all)\n",
-                left_out);
+        fprintf(out, "%s  (%u lesser events are left out: --trace of octo-sim --replay has all)\n",
+                before, left_out);
 }
 
-bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, FILE *out)
+bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
+               FILE *out)
 {
     struct story story = {.notes = calloc(NOTES_MAX, sizeof *story.notes)};
     const struct octo_watch watch = {.context = &story, .line = story_line};
@@ -219,7 +221,7 @@ bool min_story(const struct octo_plan *plan, const struct octo_machine *machine,
         return false;
     const bool ran = min_run(plan, machine, UINT64_MAX, &watch, &replay);
     if (ran)
-        story_print(&story, out);
+        story_print(&story, before, out);
     free(story.notes);
     return ran;
 }
