@@ -261,6 +261,15 @@ void oracle_send(struct octo_oracles *oracles, const struct oracle_step *step,
 
 /* ---- Afterwards ---------------------------------------------------------------------------- */
 
+/* Terms never fall along a log: with a snapshot of a later term no entry of the promise's can have
+ * been committed behind it. */
+static bool snapshot_contradicts(const struct octo_oracles *oracles, const struct oracle_node *node)
+{
+    const struct oracle_point *at = &node->image.snapshot.at;
+
+    return at->term > node->acked_term && oracle_committed_is(oracles, at->index, at->chain);
+}
+
 /* Whether the image still holds what the node acknowledged: in its log, in a snapshot (of another
  * entry there, if a leader has replaced it), or, where the node may lose it, as its floor. After a
  * lie it may be in one topic alone: a crash has torn the sector that was being repaired. */
@@ -269,7 +278,7 @@ static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_n
 {
     const struct oracle_marker *marker = &found->marker;
 
-    if (oracle_image_covers(oracles, node, node->acked))
+    if (oracle_image_covers(oracles, node, node->acked) || snapshot_contradicts(oracles, node))
         return true;
     if (oracle_image_holds(oracles, node, node->acked, node->acked_chain) &&
         oracle_image_marked(oracles, node, node->acked))
