@@ -30,7 +30,8 @@ struct octo_peer {
     uint32_t inflight_count;
     octo_index snapshot_index; /* SNAPSHOT: of the one that is being sent; 0: none yet */
     uint64_t snapshot_offset;  /* of the chunk that it wants */
-    uint64_t snapshot_round;   /* in which that was sent */
+    uint64_t probe_round;      /* in which the probe or that chunk was sent */
+    octo_index probe_last;     /* PROBE: up to here it was sent entries */
     bool probe_sent;           /* PROBE, SNAPSHOT: wait for the answer or for the next heartbeat */
     bool heard;                /* since the last heartbeat round */
     bool heartbeat_due;        /* in this step */

@@ -1,9 +1,9 @@
 /* APPEND_REQUEST at the leader: how far each follower is, and what it is sent next (section 5.3,
  * thesis 10.2.1 for the pipeline).
  *
- *     PROBE ── granted ──> REPLICATE        match < next <= last + 1
- *       ^ next goes down       │
- *       └────── refused ───────┘
+ *     PROBE ─ entries taken ─> REPLICATE    match < next <= last + 1
+ *       ^ next goes down           │
+ *       └──────── refused ─────────┘
  *
  * From either to SNAPSHOT when the log no longer has the entry before next (snapshot_request.c),
  * and back to PROBE when that is installed.
@@ -23,7 +23,8 @@ void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode)
     peer->inflight_count = 0;
     peer->snapshot_index = 0;
     peer->snapshot_offset = 0;
-    peer->snapshot_round = 0;
+    peer->probe_round = 0;
+    peer->probe_last = 0;
 }
 
 void octo_raft_peers_reset(struct octo_raft *raft, const struct octo_step *step)
@@ -127,6 +128,15 @@ static void entries_send(struct octo_raft *raft, struct octo_step *step, struct 
     }
 }
 
+static void probe_send(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer)
+{
+    const uint32_t count = append_send(raft, step, peer, raft->config->append_entries_max);
+
+    peer->probe_sent = true;
+    peer->probe_round = raft->round;
+    peer->probe_last = peer->next - 1 + count;
+}
+
 void octo_raft_peers_send(struct octo_raft *raft, struct octo_step *step)
 {
     for (uint32_t i = 0; i < raft->config->node_count; i++) {
@@ -144,8 +154,7 @@ void octo_raft_peers_send(struct octo_raft *raft, struct octo_step *step)
         if (peer->mode == OCTO_PEER_REPLICATE) {
             entries_send(raft, step, peer);
         } else if (!peer->probe_sent) {
-            append_send(raft, step, peer, raft->config->append_entries_max);
-            peer->probe_sent = true;
+            probe_send(raft, step, peer);
         }
         /* At next - 1, not at match: were all messages of a full window lost, the refusal of this
          * one says so, and nothing else would (L1). */
@@ -181,15 +190,29 @@ void octo_raft_peer_matched(struct octo_raft *raft, struct octo_peer *peer, octo
     peer->next = octo_max_u64(peer->next, peer->match + 1);
 }
 
+/* A grant says where the logs match, not that the entries were taken: a follower whose log is full
+ * takes none and grants all the same. The window opens for one that has all that the probe brought.
+ * Were it opened for the other, too, the messages that follow would be refused, the refusals would
+ * call for probes, and the grants of those for more messages. It is probed again when it answers a
+ * heartbeat that was sent after the probe (which may have been lost): once a round. */
+static void probe_granted(struct octo_peer *peer, const struct octo_append_response *grant)
+{
+    if (grant->hint_index >= peer->probe_last)
+        octo_raft_peer_mode_set(peer, OCTO_PEER_REPLICATE);
+    else if (grant->round > peer->probe_round)
+        peer->probe_sent = false;
+}
+
 void octo_raft_peer_granted(struct octo_raft *raft, struct octo_peer *peer,
                             const struct octo_append_response *grant)
 {
     octo_raft_peer_matched(raft, peer, grant->index);
     /* What the follower has verified but not yet made durable need not be sent again. */
     peer->next = octo_max_u64(peer->next, grant->hint_index + 1);
+    if (peer->mode == OCTO_PEER_PROBE)
+        probe_granted(peer, grant);
     /* An old grant does not end the sending of a snapshot. */
-    if (peer->mode == OCTO_PEER_PROBE ||
-        (peer->mode == OCTO_PEER_SNAPSHOT && octo_log_has(octo_raft_log(raft), peer->next - 1)))
+    if (peer->mode == OCTO_PEER_SNAPSHOT && octo_log_has(octo_raft_log(raft), peer->next - 1))
         octo_raft_peer_mode_set(peer, OCTO_PEER_REPLICATE);
 }
 

@@ -63,7 +63,7 @@ void octo_raft_snapshot_send(struct octo_raft *raft, struct octo_step *step, str
     const struct octo_snapshot_chunk *chunk = chunk_for(raft, peer);
     if (chunk != NULL) {
         request_send(raft, step, peer, chunk);
-        peer->snapshot_round = raft->round;
+        peer->probe_round = raft->round;
     } else if (peer->heartbeat_due) { /* its answer says whether the chunk was lost */
         request_send(raft, step, peer, NULL);
     }

@@ -63,7 +63,7 @@ enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_st
     /* The same offset again is a reason to send the chunk again only in answer to a heartbeat after
      * it: the follower may be busy with it. And nothing is sent again to one that is silent. */
     if (peer->mode == OCTO_PEER_SNAPSHOT && response->index == peer->snapshot_index &&
-        (response->offset != peer->snapshot_offset || response->round > peer->snapshot_round)) {
+        (response->offset != peer->snapshot_offset || response->round > peer->probe_round)) {
         peer->snapshot_offset = response->offset;
         peer->probe_sent = false;
     }

@@ -261,6 +261,52 @@ Test(raft_leader, does_not_send_again_what_is_only_not_durable_yet)
     bench_free(bench);
 }
 
+/* One answer to the probe of a full follower, which matches before it and takes nothing. */
+static void probe_grant(struct bench *bench, uint64_t round, octo_index hint)
+{
+    bench_forget(bench);
+    bench_answer(bench, 2, 1,
+                 (struct octo_append_response){
+                     .granted = 1, .index = hint, .hint_index = hint, .round = round});
+}
+
+/* A grant that took no entries opens no window, however often it comes: the follower is asked again
+ * once a round of heartbeats, and is sent the rest when it has taken all that it was asked to. */
+Test(raft_leader, a_follower_without_room_is_asked_again_once_a_round)
+{
+    struct bench *bench = bench_open(1, 3);
+    struct octo_message request;
+
+    bench_lead(bench);
+    bench_request(bench, 7, 1, 10);
+    bench_answer(bench, 2, 1, (struct octo_append_response){.granted = 0, .index = 0});
+    for (uint32_t i = 0; i < 5; i++) {
+        probe_grant(bench, 0, 0);
+        cr_assert_eq(bench_count(bench, OCTO_MESSAGE_APPEND_REQUEST, 2), 0, "grant %u", i);
+    }
+    for (uint32_t round = 0; round < 3; round++) {
+        bench_forget(bench);
+        bench_timer(bench);
+        cr_assert_eq(bench_sent(bench, OCTO_MESSAGE_APPEND_REQUEST, 2, &request), 1);
+        cr_assert_eq(request.append_request.entry_count, 0, "a heartbeat");
+        cr_assert_eq(request.append_request.prev_index, 0);
+        probe_grant(bench, request.append_request.round, 0);
+        cr_assert_eq(bench_sent(bench, OCTO_MESSAGE_APPEND_REQUEST, 2, &request), 1);
+        cr_assert_eq(request.append_request.entry_count, 2, "the probe again");
+        probe_grant(bench, request.append_request.round, 0);
+        cr_assert_eq(bench_count(bench, OCTO_MESSAGE_APPEND_REQUEST, 2), 0, "once a round");
+    }
+    probe_grant(bench, request.append_request.round, 1);
+    cr_assert_eq(bench_count(bench, OCTO_MESSAGE_APPEND_REQUEST, 2), 0, "room for one");
+    bench_request(bench, 7, 2, 10);
+    probe_grant(bench, request.append_request.round, 2);
+    cr_assert_eq(bench_sent(bench, OCTO_MESSAGE_APPEND_REQUEST, 2, &request), 1);
+    cr_assert_eq(request.append_request.prev_index, 2, "room again");
+    bench_request(bench, 7, 3, 10);
+    cr_assert_eq(bench_count(bench, OCTO_MESSAGE_APPEND_REQUEST, 2), 2, "without waiting");
+    bench_free(bench);
+}
+
 /* ---- Clients ------------------------------------------------------------------------------- */
 
 Test(raft_leader, refuses_what_it_cannot_take)
