@@ -109,6 +109,24 @@ static bool completion_route(struct octo_wal *wal, struct octo_step *step,
     return true;
 }
 
+static void compact_trace(const struct octo_wal *wal, struct octo_step *step, uint32_t segments)
+{
+    octo_step_trace(step, OCTO_TRACE_COMPACT, wal->log.base.index, wal->log.base.term, segments, 0);
+}
+
+/* Drops the entries up to `keep`; false if there are none to drop. What is not durable yet is still
+ * to be written from memory, and goes when it is: a log that filled up while its disk stood still
+ * takes no entries, so no snapshot may ever come to say it again. */
+static bool log_drop(struct octo_wal *wal)
+{
+    const octo_index index = octo_min_u64(wal->keep, wal->flush.durable);
+
+    if (index <= wal->log.base.index)
+        return false;
+    octo_log_compact(&wal->log, index);
+    return true;
+}
+
 bool octo_wal_completion(struct octo_wal *wal, struct octo_step *step,
                          const struct octo_event *event)
 {
@@ -117,6 +135,8 @@ bool octo_wal_completion(struct octo_wal *wal, struct octo_step *step,
         return false;
     if (wal->stage == OCTO_WAL_OPENING || wal->stage == OCTO_WAL_RECOVERING)
         octo_wal_boot_advance(wal, step);
+    if (wal->stage == OCTO_WAL_READY && log_drop(wal))
+        compact_trace(wal, step, octo_wal_reclaim(wal));
     octo_wal_check(wal);
     return true;
 }
@@ -213,21 +233,15 @@ uint32_t octo_wal_reclaim(struct octo_wal *wal)
     return octo_wal_segments_reclaim(wal, covered_by(wal, wal->snapshot));
 }
 
-static void compact_trace(const struct octo_wal *wal, struct octo_step *step, uint32_t segments)
-{
-    octo_step_trace(step, OCTO_TRACE_COMPACT, wal->log.base.index, wal->log.base.term, segments, 0);
-}
-
 void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index snapshot,
                       octo_index keep)
 {
     octo_assert(wal->stage == OCTO_WAL_READY);
     octo_assert(octo_log_has(&wal->log, snapshot));
     octo_assert(keep <= snapshot);
-    /* What is not durable yet is still to be written from memory. */
-    octo_log_compact(&wal->log,
-                     octo_max_u64(octo_min_u64(keep, wal->flush.durable), wal->log.base.index));
     wal->snapshot = octo_max_u64(wal->snapshot, snapshot);
+    wal->keep = octo_max_u64(wal->keep, keep);
+    (void)log_drop(wal);
     compact_trace(wal, step, octo_wal_reclaim(wal));
 }
 

@@ -80,8 +80,8 @@ octo_index octo_wal_durable(const struct octo_wal *wal);
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
 /* octo_wal_compact: a snapshot up to `snapshot` (which the log has) is durable, and the entries up
- * to `keep` (base .. snapshot) need not stay in memory. Segments that only hold what the snapshot
- * covers are recycled or removed. READY only. */
+ * to `keep` (base .. snapshot) need not stay in memory: they leave it now, or as soon as they are
+ * durable. Segments that only hold what the snapshot covers are recycled or removed. READY only. */
 void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index snapshot,
                       octo_index keep);
 

@@ -284,6 +284,7 @@ struct octo_wal {
     struct octo_log log;
     struct octo_position floor; /* index 0: none */
     octo_index snapshot;        /* of the newest durable one */
+    octo_index keep;            /* entries up to here leave memory once they are durable */
     octo_index unproven;        /* entries from here on came from a peer and may be others than the
                                    lost ones; 0: none */
     struct wal_boot boot;

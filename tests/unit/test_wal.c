@@ -379,6 +379,31 @@ Test(wal, replaced_and_compacted)
     free(world);
 }
 
+/* What a snapshot covers and the disk does not have yet stays in memory, and leaves it then. */
+Test(wal, compacted_before_it_is_durable)
+{
+    struct world *world = world_make();
+
+    begin(world, 2);
+    for (octo_index index = 1; index <= 6; index++)
+        step_append(world, index, 100);
+    struct octo_step step = world_step_begin(world);
+    world_compact(world, &step, 5, 4);
+    world_step_end(world, &step);
+    const struct octo_log *log = octo_wal_log(world->wal);
+    cr_assert(log->base.index == 0);
+    while (octo_wal_durable(world->wal) < 6) {
+        cr_assert(log->base.index == octo_min_u64(octo_wal_durable(world->wal), 4));
+        cr_assert(world->pending_count > 0);
+        world_complete(world, 0);
+    }
+    cr_assert(log->base.index == 4);
+    cr_assert(log->last == 6);
+    world_finish(world);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    free(world);
+}
+
 /* A snapshot replaces a log of a later term, and the crash comes before the log knows. */
 Test(wal, snapshot_over_later_term)
 {
