@@ -25,7 +25,7 @@ struct octo_config {
     uint32_t apply_max;          /* commands applied in one step */
 
     uint32_t log_entries_max; /* entries held in memory */
-    uint32_t log_bytes_max;   /* payload bytes held in memory */
+    uint32_t log_bytes_max;   /* payload bytes held in memory; should be 4 commands or more */
     uint32_t sector_bytes;    /* a batch begins on a multiple: 512 simulated, 4096 in production */
     uint32_t flush_bytes_max; /* one write to the log; a multiple of sector_bytes, at least
                                  command_bytes_max + 2 sectors */
@@ -43,7 +43,9 @@ struct octo_config {
     bool marker_lazy;
 
     uint32_t snapshot_entries; /* applied since the last one, until the next is taken; 0: never */
-    uint32_t log_keep_entries; /* entries below a snapshot kept in memory for slow followers */
+    /* Entries below a snapshot kept in memory for slow followers; a quarter of what memory holds at
+     * most. */
+    uint32_t log_keep_entries;
     /* Of one write, read or message; at most message_bytes_max - 512. */
     uint32_t snapshot_chunk_bytes;
     uint32_t snapshot_reserve_bytes; /* space held for the next snapshot, a multiple of 512 */

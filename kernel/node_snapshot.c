@@ -16,20 +16,36 @@ void octo_node_snapshot_boot(struct octo_node *node, struct octo_step *step)
     }
 }
 
+/* Where the log in memory may begin when all up to `snapshot` is in one. Below that some entries
+ * are kept for slow followers, but never more than a quarter of what memory can hold: or the log
+ * would be as full after a snapshot as before. */
+static octo_index log_begin(const struct octo_node *node, octo_index snapshot)
+{
+    const struct octo_log *log = octo_wal_log(node->wal);
+    const uint64_t most = octo_min_u64(node->config.log_keep_entries, log->entries_max / 4);
+    octo_index low = snapshot - octo_min_u64(snapshot - log->base.index, most);
+    octo_index high = snapshot;
+
+    while (low < high) {
+        const octo_index middle = low + (high - low) / 2;
+        if (octo_log_span(log, middle, snapshot) <= log->bytes_max / 4)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 void octo_node_snapshot_follow(struct octo_node *node, struct octo_step *step)
 {
-    const enum octo_snapshot_news news = octo_snapshots_news(node->snapshots);
     const struct octo_position *position = &octo_snapshots_newest(node->snapshots)->position;
-    const octo_index base = octo_wal_log(node->wal)->base.index;
-    octo_index keep = base;
 
-    switch (news) {
+    switch (octo_snapshots_news(node->snapshots)) {
     case OCTO_SNAPSHOT_NO_NEWS:
         break;
     case OCTO_SNAPSHOT_SAVED:
-        if (position->index > base + node->config.log_keep_entries)
-            keep = position->index - node->config.log_keep_entries;
-        octo_wal_compact(node->wal, step, position->index, octo_min_u64(keep, node->applied));
+        octo_wal_compact(node->wal, step, position->index,
+                         octo_min_u64(log_begin(node, position->index), node->applied));
         break;
     case OCTO_SNAPSHOT_INSTALLED:
         octo_raft_installed(&node->raft, step, position);
@@ -38,14 +54,15 @@ void octo_node_snapshot_follow(struct octo_node *node, struct octo_step *step)
     }
 }
 
-/* Whether entries or bytes of the log in memory are more than half of what it can hold. */
-static bool log_half_full(const struct octo_log *log)
+/* Whether the log in memory runs full, and a snapshot up to `applied` would give some room. Either
+ * may be so in entries or in bytes: long commands fill it long before it has many. */
+static bool log_pressed(const struct octo_log *log, octo_index snapshot, octo_index applied)
 {
-    if (log->last == log->base.index)
+    if (log->last - log->base.index <= log->entries_max / 2 &&
+        octo_log_span(log, log->base.index, log->last) <= log->bytes_max / 2)
         return false;
-    const struct octo_log_slot *first = &log->slots[(log->base.index + 1) % log->entries_max];
-    return log->last - log->base.index > log->entries_max / 2 ||
-           log->bytes_end - first->offset > log->bytes_max / 2;
+    return applied - snapshot > log->entries_max / 16 ||
+           octo_log_span(log, snapshot, applied) > log->bytes_max / 16;
 }
 
 /* Takes one after so many entries, or when space for the log runs out. Not while somebody is being
@@ -54,16 +71,17 @@ void octo_node_snapshot_consider(struct octo_node *node, struct octo_step *step)
 {
     const struct octo_machine *machine = step->effects->machine;
     const struct octo_log *log = octo_wal_log(node->wal);
-    const octo_index since = node->applied - octo_snapshots_newest(node->snapshots)->position.index;
+    const octo_index newest = octo_snapshots_newest(node->snapshots)->position.index;
 
     if (node->config.snapshot_entries == 0 || machine->snapshot == NULL || machine->restore == NULL)
         return;
-    const bool due = since >= node->config.snapshot_entries;
-    const bool pressed = (since > log->entries_max / 16 && log_half_full(log)) ||
-                         (since > 0 && octo_wal_pressed(node->wal, node->applied));
-    if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
+    if (!octo_snapshots_idle(node->snapshots, step->now) || node->applied == newest)
         return;
-    if (!octo_snapshots_idle(node->snapshots, step->now))
+    octo_assert(node->applied > newest); /* behind it only while it is restored: not idle */
+    const bool due = node->applied - newest >= node->config.snapshot_entries;
+    const bool pressed =
+        log_pressed(log, newest, node->applied) || octo_wal_pressed(node->wal, node->applied);
+    if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
         return;
     const struct octo_position position = octo_log_position(log, node->applied);
     octo_snapshots_take(node->snapshots, step, &position);

@@ -77,6 +77,14 @@ static uint64_t stream_first(const struct octo_log *log, octo_index last)
     return last == log->base.index ? log->bytes_end : slot_at(log, log->base.index + 1)->offset;
 }
 
+uint64_t octo_log_span(const struct octo_log *log, octo_index from, octo_index to)
+{
+    if (from == to)
+        return 0;
+    const struct octo_log_slot *end = slot_at(log, to);
+    return end->offset + end->size - slot_at(log, from + 1)->offset;
+}
+
 bool octo_log_fits(const struct octo_log *log, const struct octo_entry *entry)
 {
     const bool cuts = entry->index <= log->last;

@@ -45,6 +45,10 @@ size_t octo_log_bytes(const struct octo_config *config);
 void octo_log_init(struct octo_log *log, const struct octo_config *config,
                    struct octo_arena *arena);
 
+/* octo_log_span is how much of bytes_max the entries from + 1 .. to take (base <= from <= to <=
+ * last), bytes that are wasted between them included. */
+uint64_t octo_log_span(const struct octo_log *log, octo_index from, octo_index to);
+
 /* octo_log_append adds an entry after the last one (entry->index is last + 1; entry->chain is
  * ignored and computed). Copies the command. OCTO_ERR_FULL leaves the log unchanged. */
 enum octo_err octo_log_append(struct octo_log *log, const struct octo_entry *entry,

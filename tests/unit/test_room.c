@@ -62,3 +62,39 @@ Test(room, a_disk_that_stood_still)
     cr_assert_eq(fill(bench, 10, 100, bench_settle), 100);
     bench_free(bench);
 }
+
+/* Long commands fill the bytes of a log long before its entries, and before a snapshot is due; nor
+ * must what is kept for slow followers keep it full. */
+Test(room, long_commands)
+{
+    static const uint32_t keeps[] = {0, 64, 1000};
+
+    for (size_t i = 0; i < sizeof keeps / sizeof keeps[0]; i++) {
+        struct bench *bench = bench_new(1, 3);
+        bench->config.log_keep_entries = keeps[i];
+        bench_boot(bench);
+        bench_settle(bench);
+        bench_lead(bench);
+        const uint32_t size = bench->config.command_bytes_max;
+        cr_assert_eq(fill(bench, size, 200, bench_settle), 200, "keeping %u", keeps[i]);
+        const struct octo_node_view view = bench_view(bench);
+        cr_assert_leq((view.last - view.base) * size, bench->config.log_bytes_max);
+        cr_assert(keeps[i] == 0 || view.base < view.snapshot, "some are kept");
+        bench_free(bench);
+    }
+}
+
+/* The same in entries: a log that would keep nearly all that it can hold. */
+Test(room, a_keep_of_nearly_all)
+{
+    struct bench *bench = bench_new(1, 3);
+
+    bench->config.log_entries_max = 64;
+    bench->config.log_keep_entries = 63;
+    bench_boot(bench);
+    bench_settle(bench);
+    bench_lead(bench);
+    cr_assert_eq(fill(bench, 10, 300, bench_settle), 300);
+    cr_assert_leq(bench_view(bench).snapshot - bench_view(bench).base, 16);
+    bench_free(bench);
+}
