@@ -256,7 +256,7 @@ void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
     octo_assert(snapshot->index >= log->base.index);
     if (octo_log_has(log, snapshot->index) &&
         octo_log_chain(log, snapshot->index) == snapshot->chain) {
-        octo_wal_compact(wal, step, snapshot->index, log->base.index);
+        octo_wal_compact(wal, step, snapshot->index, snapshot->index);
         return;
     }
     octo_log_reset(log, snapshot);

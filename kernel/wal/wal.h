@@ -86,8 +86,8 @@ void octo_wal_compact(struct octo_wal *wal, struct octo_step *step, octo_index s
                       octo_index keep);
 
 /* octo_wal_install: a snapshot that a leader sent is durable. The log keeps what goes on after it,
- * if it holds the snapshot's last entry with the same chain, and is emptied otherwise. READY only.
- */
+ * if it holds the snapshot's last entry with the same chain, and is emptied otherwise; what is
+ * before leaves memory as with octo_wal_compact. READY only. */
 void octo_wal_install(struct octo_wal *wal, struct octo_step *step,
                       const struct octo_position *snapshot);
 

@@ -404,6 +404,31 @@ Test(wal, compacted_before_it_is_durable)
     free(world);
 }
 
+/* A leader's snapshot in the middle of a log: that goes on after it. */
+Test(wal, installed_over_the_same)
+{
+    struct world *world = world_make();
+
+    begin(world, 2);
+    for (octo_index index = 1; index <= 6; index++) {
+        if (index == 4)
+            world_settle(world);
+        step_append(world, index, 100);
+    }
+    const struct octo_log *log = octo_wal_log(world->wal);
+    const struct octo_position snapshot = octo_log_position(log, 5);
+    struct octo_step step = world_step_begin(world);
+    world_install(world, &step, &snapshot, true);
+    world_step_end(world, &step);
+    cr_assert(log->base.index == 3); /* the rest is not durable yet */
+    world_settle(world);
+    cr_assert(log->base.index == 5);
+    cr_assert(log->last == 6);
+    world_finish(world);
+    cr_assert(world->model.complaint == NULL, "%s", world->model.complaint);
+    free(world);
+}
+
 /* A snapshot replaces a log of a later term, and the crash comes before the log knows. */
 Test(wal, snapshot_over_later_term)
 {
