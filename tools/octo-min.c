@@ -392,6 +392,12 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
         return EXIT_HELD;
     }
     const uint32_t lines_before = search.best.count;
+    if (lines_before > MIN_LINES_MAX) {
+        complain("this run has %u lines, and octo-min takes %u at most: give it fewer --ops",
+                 lines_before, MIN_LINES_MAX);
+        octo_plan_free(&search.best);
+        return EXIT_USAGE;
+    }
     memcpy(search.signature, before.signature, sizeof search.signature);
     search.cost = before.cost;
     search.pool = min_pool_create(arguments->jobs, &search.best.options, machine);

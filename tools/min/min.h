@@ -1,5 +1,5 @@
 /* The minimizer from the inside: pool.c (replays on every core), shrink.c (what is tried, and in
- * which order), story.c (the run in words), arguments.c, ../octo-min.c (the program).
+ * which order), story.c (the run in words), ../octo-min.c (the program).
  *
  *     seed or plan -> plan on the calm base -> shorter plans that break alike -> plan, story
  *
@@ -9,6 +9,8 @@
  */
 #ifndef OCTO_TOOLS_MIN_MIN_H
 #define OCTO_TOOLS_MIN_MIN_H
+
+#include <signal.h>
 
 #include "sim/sim.h"
 
@@ -20,6 +22,8 @@ struct min_replay {
     struct min_cost cost;
     char signature[OCTO_SIGNATURE_BYTES];
 };
+
+#define MIN_LINES_MAX (1u << 22) /* of a plan */
 
 /* ---- Pool ------------------------------------------------------------------------------------ */
 
@@ -46,7 +50,7 @@ uint32_t min_pool_first(struct min_pool *pool, const char *signature, struct min
 uint64_t min_pool_replays(const struct min_pool *pool); /* so far, cached verdicts left out */
 uint64_t min_pool_cached(const struct min_pool *pool);
 
-extern volatile int min_stop; /* set by a signal, or when time is over */
+extern volatile sig_atomic_t min_stop; /* set by a signal, or when time is over */
 
 /* min_record replays `from` in this process and records it, on the calm base, into *plan. */
 bool min_record(const struct octo_plan *from, const struct octo_machine *machine,

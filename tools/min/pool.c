@@ -11,24 +11,21 @@
 #include <unistd.h>
 
 #define JOBS_MAX    64u
-#define LINES_MAX   (1u << 18)
 #define CACHE_SLOTS (1u << 16)
-#define WORLD_ALIGN 4096u
 #define TRIAL_S     20u /* a replay that takes longer is no shorter counterexample */
 
-volatile int min_stop;
+volatile sig_atomic_t min_stop;
 
 struct order {
     struct octo_plan plan; /* its lines follow */
     uint64_t events;
-    struct octo_plan_line lines[LINES_MAX];
+    struct octo_plan_line lines[MIN_LINES_MAX];
 };
 
 struct worker {
     pid_t process;
     int orders, answers; /* the parent's ends of two pipes */
     struct order *order;
-    uint32_t number; /* of the candidate it works on; UINT32_MAX: idle */
 };
 
 struct cached {
@@ -151,6 +148,8 @@ static _Noreturn void work(const struct min_pool *pool, struct order *order, int
     char go;
 
     (void)signal(SIGINT, SIG_IGN); /* the parent's to answer */
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGALRM, SIG_DFL); /* ends a replay that takes too long */
     while (block != NULL && read_all(orders, &go, 1)) {
         struct min_replay replay = {0};
         struct octo_plan plan = order->plan;
@@ -193,7 +192,6 @@ static bool worker_start(struct min_pool *pool, struct worker *worker)
     (void)close(up[1]);
     worker->orders = down[1];
     worker->answers = up[0];
-    worker->number = UINT32_MAX;
     return worker->process > 0;
 }
 
@@ -281,25 +279,22 @@ static struct cached *cache_slot(struct min_pool *pool, uint64_t name)
 /* ---- A list of candidates -------------------------------------------------------------------- */
 
 static void order_send(struct min_pool *pool, struct worker *worker, const struct octo_plan *plan,
-                       uint64_t events, uint32_t number)
+                       uint64_t events)
 {
     struct order *order = worker->order;
 
-    octo_assert(plan->count <= LINES_MAX);
+    octo_assert(plan->count <= MIN_LINES_MAX);
     order->plan = *plan;
     order->events = events;
     if (plan->count > 0)
         memcpy(order->lines, plan->lines, plan->count * sizeof *plan->lines);
-    worker->number = number;
     pool->replays++;
-    if (write(worker->orders, "g", 1) != 1)
-        worker->number = number; /* it is dead: found out when its answer is read */
+    (void)!write(worker->orders, "g", 1); /* that it is dead is found out when its answer is read */
 }
 
 static void answer_take(struct min_pool *pool, struct worker *worker, struct min_replay *replay)
 {
     *replay = (struct min_replay){0};
-    worker->number = UINT32_MAX;
     if (read_all(worker->answers, replay, sizeof *replay))
         return;
     worker_end(worker);
@@ -331,7 +326,7 @@ static void trial_begin(struct min_pool *pool, struct trial *trial, uint32_t job
         return;
     }
     trial->worker = job;
-    order_send(pool, &pool->workers[job], &trial->plan, events, number);
+    order_send(pool, &pool->workers[job], &trial->plan, events);
 }
 
 static void trial_end(struct min_pool *pool, struct trial *trial, uint64_t events)
