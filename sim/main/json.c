@@ -1,63 +1,14 @@
 #include "sim/main/json.h"
 
-/* An object being written: members are separated as they come. */
-struct object {
-    FILE *out;
-    bool begun;
-};
+#include "sim/main/object.h"
 
-static void string(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        const unsigned char letter = (unsigned char)*text;
-        if (letter == '"' || letter == '\\')
-            fprintf(out, "\\%c", letter);
-        else if (letter < 32)
-            fprintf(out, "\\u%04x", letter);
-        else
-            fputc(letter, out);
-    }
-    fputc('"', out);
-}
-
-static void key(struct object *object, const char *name)
-{
-    fputc(object->begun ? ',' : '{', object->out);
-    object->begun = true;
-    string(object->out, name);
-    fputc(':', object->out);
-}
-
-static void put_number(struct object *object, const char *name, uint64_t value)
-{
-    key(object, name);
-    fprintf(object->out, "%llu", (unsigned long long)value);
-}
-
-static void put_text(struct object *object, const char *name, const char *value)
-{
-    key(object, name);
-    if (value == NULL)
-        fputs("null", object->out);
-    else
-        string(object->out, value);
-}
-
-static void put_bool(struct object *object, const char *name, bool value)
-{
-    key(object, name);
-    fputs(value ? "true" : "false", object->out);
-}
-
-static void put_map(struct object *object, const char *name, size_t count,
+static void put_map(struct sim_object *object, const char *name, size_t count,
                     const char *(*text)(size_t), const uint64_t *values)
 {
-    struct object map = {.out = object->out};
-    key(object, name);
+    struct sim_object map = sim_object_open(object, name);
     for (size_t i = 0; i < count; i++)
-        put_number(&map, text(i), values[i]);
-    fputs(map.begun ? "}" : "{}", map.out);
+        sim_object_number(&map, text(i), values[i]);
+    sim_object_close(&map);
 }
 
 static const char *fault_text(size_t fault)
@@ -75,7 +26,7 @@ static const char *excuse_text(size_t excuse)
     return sim_excuse_text((enum octo_excuse)excuse);
 }
 
-static void put_maps(struct object *object, const uint64_t *faults, const uint64_t *marks,
+static void put_maps(struct sim_object *object, const uint64_t *faults, const uint64_t *marks,
                      const uint64_t *excuses)
 {
     put_map(object, "faults", OCTO_FAULT_COUNT, fault_text, faults);
@@ -83,20 +34,20 @@ static void put_maps(struct object *object, const uint64_t *faults, const uint64
     put_map(object, "excuses", OCTO_EXCUSE_COUNT, excuse_text, excuses);
 }
 
-static void put_cluster(struct object *object, const struct sim_program *program,
+static void put_cluster(struct sim_object *object, const struct sim_program *program,
                         const struct octo_sim_options *options)
 {
-    put_number(object, "nodes", options->node_count);
-    put_text(object, "scenario",
-             program->arguments.scenario_name != NULL ? program->arguments.scenario.name
-                                                      : "default");
-    put_text(object, "fault_mix", sim_mix_text(options->faults));
-    put_number(object, "ops", options->operations);
-    put_text(object, "machine", program->machine->name);
-    put_text(object, "build", sim_build_text());
+    sim_object_number(object, "nodes", options->node_count);
+    sim_object_text(object, "scenario",
+                    program->arguments.scenario_name != NULL ? program->arguments.scenario.name
+                                                             : "default");
+    sim_object_text(object, "fault_mix", sim_mix_text(options->faults));
+    sim_object_number(object, "ops", options->operations);
+    sim_object_text(object, "machine", program->machine->name);
+    sim_object_text(object, "build", sim_build_text());
 }
 
-static void put_verdict(struct object *object, const struct sim_program *program,
+static void put_verdict(struct sim_object *object, const struct sim_program *program,
                         const struct sim_outcome *outcome)
 {
     const struct octo_verdict *verdict = &outcome->result.verdict;
@@ -105,105 +56,105 @@ static void put_verdict(struct object *object, const struct sim_program *program
     char replay[SIM_REPLAY_BYTES];
     sim_replay_text(program, &outcome->options, replay);
 
-    put_text(object, "verdict", sim_outcome_text(outcome));
-    put_text(object, "property", broken ? octo_property_text(verdict->property) : NULL);
+    sim_object_text(object, "verdict", sim_outcome_text(outcome));
+    sim_object_text(object, "property", broken ? octo_property_text(verdict->property) : NULL);
     if (broken)
-        put_number(object, "event", verdict->event);
+        sim_object_number(object, "event", verdict->event);
     else
-        put_text(object, "event", NULL);
-    put_text(object, "why", why);
-    put_text(object, "replay", replay);
-    put_bool(object, "complete", !outcome->stopped);
+        sim_object_text(object, "event", NULL);
+    sim_object_text(object, "why", why);
+    sim_object_text(object, "replay", replay);
+    sim_object_bool(object, "complete", !outcome->stopped);
 }
 
-static void put_difference(struct object *object, const struct sim_difference *difference)
+static void put_difference(struct sim_object *object, const struct sim_difference *difference)
 {
-    put_bool(object, "deterministic", !difference->found);
+    sim_object_bool(object, "deterministic", !difference->found);
     if (!difference->found)
         return;
-    put_text(object, "differs_in", difference->where);
-    put_number(object, "differs_at", difference->event);
-    put_text(object, "differs_first", difference->first);
-    put_text(object, "differs_second", difference->second);
+    sim_object_text(object, "differs_in", difference->where);
+    sim_object_number(object, "differs_at", difference->event);
+    sim_object_text(object, "differs_first", difference->first);
+    sim_object_text(object, "differs_second", difference->second);
 }
 
 void sim_json_run(const struct sim_program *program, const struct sim_outcome *outcome,
                   const struct sim_difference *difference)
 {
     const struct octo_sim_result *result = &outcome->result;
-    struct object object = {.out = program->out};
+    struct sim_object object = {.out = program->out};
     char hash[17];
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)result->hash);
 
-    put_number(&object, "seed", outcome->options.seed);
+    sim_object_number(&object, "seed", outcome->options.seed);
     put_cluster(&object, program, &outcome->options);
     put_verdict(&object, program, outcome);
-    put_text(&object, "hash", hash);
-    put_number(&object, "events", result->events);
-    put_number(&object, "deliveries", result->deliveries);
-    put_number(&object, "virtual_ns", result->virtual_ns);
-    put_number(&object, "wall_ns", outcome->wall_ns);
-    put_number(&object, "used_bytes", result->used_bytes);
-    put_number(&object, "acked", result->acked);
-    put_number(&object, "failed", result->failed);
-    put_number(&object, "unknown", result->unknown);
-    put_number(&object, "elections", result->elections);
-    put_number(&object, "crashes", result->crashes);
-    put_number(&object, "restarts", result->restarts);
-    put_number(&object, "impaired", result->impaired);
-    put_number(&object, "lies_told", result->lies_told);
-    put_number(&object, "lies_ended", result->lies_ended);
+    sim_object_text(&object, "hash", hash);
+    sim_object_number(&object, "events", result->events);
+    sim_object_number(&object, "deliveries", result->deliveries);
+    sim_object_number(&object, "virtual_ns", result->virtual_ns);
+    sim_object_number(&object, "wall_ns", outcome->wall_ns);
+    sim_object_number(&object, "used_bytes", result->used_bytes);
+    sim_object_number(&object, "acked", result->acked);
+    sim_object_number(&object, "failed", result->failed);
+    sim_object_number(&object, "unknown", result->unknown);
+    sim_object_number(&object, "elections", result->elections);
+    sim_object_number(&object, "crashes", result->crashes);
+    sim_object_number(&object, "restarts", result->restarts);
+    sim_object_number(&object, "impaired", result->impaired);
+    sim_object_number(&object, "lies_told", result->lies_told);
+    sim_object_number(&object, "lies_ended", result->lies_ended);
     put_maps(&object, result->faults, result->marks, outcome->excuses);
     if (difference != NULL)
         put_difference(&object, difference);
-    fputs("}\n", program->out);
+    sim_object_line(&object);
 }
 
 void sim_json_sums(const struct sim_program *program, const struct sim_sums *sums)
 {
     const struct sim_arguments *arguments = &program->arguments;
-    struct object object = {.out = program->out};
+    struct sim_object object = {.out = program->out};
 
-    put_bool(&object, "summary", true);
-    put_number(&object, "first", arguments->first);
-    put_number(&object, "last", sums->last);
-    put_bool(&object, "complete", sums->last == arguments->last);
+    sim_object_bool(&object, "summary", true);
+    sim_object_number(&object, "first", arguments->first);
+    sim_object_number(&object, "last", sums->last);
+    sim_object_bool(&object, "complete", sums->last == arguments->last);
     put_cluster(&object, program, &arguments->options);
-    put_number(&object, "runs", sums->runs);
-    put_number(&object, "ok", sums->ok);
-    put_number(&object, "broken", sums->broken);
-    put_number(&object, "undecided", sums->undecided);
-    put_number(&object, "without_faults", sums->calm);
-    put_number(&object, "events", sums->events);
-    put_number(&object, "virtual_ns", sums->virtual_ns);
-    put_number(&object, "wall_ns", sums->wall_ns);
-    put_number(&object, "used_bytes", sums->used_bytes);
-    put_number(&object, "acked", sums->acked);
-    put_number(&object, "failed", sums->failed);
-    put_number(&object, "unknown", sums->unknown);
-    put_number(&object, "elections", sums->elections);
-    put_number(&object, "crashes", sums->crashes);
-    put_number(&object, "restarts", sums->restarts);
-    put_number(&object, "impaired", sums->impaired);
-    put_number(&object, "lies_told", sums->lies_told);
-    put_number(&object, "lies_ended", sums->lies_ended);
+    sim_object_number(&object, "runs", sums->runs);
+    sim_object_number(&object, "ok", sums->ok);
+    sim_object_number(&object, "broken", sums->broken);
+    sim_object_number(&object, "undecided", sums->undecided);
+    sim_object_number(&object, "without_faults", sums->calm);
+    sim_object_number(&object, "events", sums->events);
+    sim_object_number(&object, "virtual_ns", sums->virtual_ns);
+    sim_object_number(&object, "wall_ns", sums->wall_ns);
+    sim_object_number(&object, "used_bytes", sums->used_bytes);
+    sim_object_number(&object, "acked", sums->acked);
+    sim_object_number(&object, "failed", sums->failed);
+    sim_object_number(&object, "unknown", sums->unknown);
+    sim_object_number(&object, "elections", sums->elections);
+    sim_object_number(&object, "crashes", sums->crashes);
+    sim_object_number(&object, "restarts", sums->restarts);
+    sim_object_number(&object, "impaired", sums->impaired);
+    sim_object_number(&object, "lies_told", sums->lies_told);
+    sim_object_number(&object, "lies_ended", sums->lies_ended);
     put_maps(&object, sums->faults, sums->marks, sums->excuses);
     if (arguments->check_determinism)
-        put_number(&object, "different", sums->different);
-    fputs("}\n", program->out);
+        sim_object_number(&object, "different", sums->different);
+    sim_object_line(&object);
 }
 
 void sim_json_scenario(const struct sim_program *program, const struct octo_scenario *scenario)
 {
-    struct object object = {.out = program->out};
+    struct sim_object object = {.out = program->out};
 
-    put_text(&object, "scenario", scenario->name);
-    put_text(&object, "summary", scenario->summary);
-    put_number(&object, "nodes", scenario->options.node_count);
-    put_number(&object, "ops", scenario->options.operations);
-    put_number(&object, "seeds", scenario->seeds);
-    put_text(&object, "fault_mix", sim_mix_text(scenario->options.faults));
-    put_number(&object, "excused_max_ppm", scenario->excused_max_ppm);
-    put_number(&object, "undecided_max_ppm", scenario->undecided_max_ppm);
-    fputs("}\n", program->out);
+    sim_object_text(&object, "scenario", scenario->name);
+    sim_object_text(&object, "summary", scenario->summary);
+    sim_object_number(&object, "nodes", scenario->options.node_count);
+    sim_object_number(&object, "ops", scenario->options.operations);
+    sim_object_number(&object, "seeds", scenario->seeds);
+    sim_object_text(&object, "fault_mix", sim_mix_text(scenario->options.faults));
+    sim_object_number(&object, "excused_max_ppm", scenario->excused_max_ppm);
+    sim_object_number(&object, "undecided_max_ppm", scenario->undecided_max_ppm);
+    sim_object_line(&object);
 }
