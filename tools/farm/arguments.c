@@ -43,7 +43,7 @@ void farm_help_print(void)
     printf(
         "usage: octo-farm [--scenario NAME]... [--seeds A..B | --for TIME] [--db FILE] "
         "[FLAG]...\n"
-        "       octo-farm report FILE\n"
+        "       octo-farm report [--ndjson FILE] [--junit FILE] [--html FILE] [--quiet] DB\n"
         "       octo-farm merge OUT IN...\n\n"
         "Runs many seeds of many scenarios on every core. A run that crashes, hangs or needs too\n"
         "much memory is a result as any other.\n\n"
@@ -59,6 +59,20 @@ void farm_help_print(void)
         "Exit status: 0 all properties held; 1 one broke, or a run crashed, hung or grew too "
         "large, or\nmore runs were excused than the scenario allows; 2 bad usage or bad input; 3 "
         "the farm itself\nfailed; 4 more checks were undecided than the scenario allows.\n");
+}
+
+uint64_t farm_seeds_whole(const struct farm_arguments *arguments, uint32_t scenario)
+{
+    if (arguments->for_ns != 0)
+        return 0;
+    if (arguments->ranged)
+        return arguments->last - arguments->first + 1;
+    return arguments->scenarios[scenario].seeds;
+}
+
+uint64_t farm_seeds_share(uint64_t whole, uint32_t shard, uint32_t shards)
+{
+    return whole < shard ? 0 : (whole - shard) / shards + 1;
 }
 
 /* Digits only. Returns what follows them, NULL if there are none or the number does not fit. */
@@ -129,7 +143,8 @@ static bool shard(struct farm_arguments *arguments)
     return false;
 }
 
-static bool scenario_add(struct farm_arguments *arguments, const struct octo_scenario *scenario)
+static bool scenario_add(struct farm_arguments *arguments, const struct octo_scenario *scenario,
+                         const char *given)
 {
     uint32_t at = arguments->scenario_count;
     for (uint32_t i = 0; i < at; i++) {
@@ -140,9 +155,12 @@ static bool scenario_add(struct farm_arguments *arguments, const struct octo_sce
         farm_complain("a farm holds at most %u scenarios", FARM_SCENARIOS_MAX);
         return false;
     }
-    for (; at > 0 && strcmp(arguments->scenarios[at - 1].name, scenario->name) > 0; at--)
+    for (; at > 0 && strcmp(arguments->scenarios[at - 1].name, scenario->name) > 0; at--) {
         arguments->scenarios[at] = arguments->scenarios[at - 1];
+        arguments->given[at] = arguments->given[at - 1];
+    }
     arguments->scenarios[at] = *scenario;
+    arguments->given[at] = given;
     arguments->scenario_count++;
     return true;
 }
@@ -152,7 +170,7 @@ static bool scenario_add_all(struct farm_arguments *arguments)
     struct octo_scenario scenario;
     for (uint32_t i = 0; i < octo_scenario_count(); i++) {
         octo_scenario_at(i, &scenario);
-        if (!scenario_add(arguments, &scenario))
+        if (!scenario_add(arguments, &scenario, NULL))
             return false;
     }
     return true;
@@ -165,9 +183,17 @@ static bool scenario_take(struct farm_arguments *arguments)
     if (strcmp(optarg, "all") == 0)
         return scenario_add_all(arguments);
     if (octo_scenario_load(optarg, &scenario, error))
-        return scenario_add(arguments, &scenario);
+        return scenario_add(arguments, &scenario, optarg);
     farm_complain("%s", error);
     return false;
+}
+
+static bool output(struct farm_arguments *arguments, enum farm_form form, const char *flag)
+{
+    arguments->outputs[form] = optarg;
+    if (*optarg == '\0')
+        farm_complain("%s wants the name of a file, or - for standard output", flag);
+    return *optarg != '\0';
 }
 
 static bool take(struct farm_arguments *arguments, enum flag flag)
@@ -202,6 +228,14 @@ static bool take(struct farm_arguments *arguments, enum flag flag)
         if (*optarg == '\0')
             farm_complain("--db wants the name of a file");
         return *optarg != '\0';
+    case FLAG_NDJSON:
+        return output(arguments, FARM_NDJSON, "--ndjson");
+    case FLAG_JUNIT:
+        return output(arguments, FARM_JUNIT, "--junit");
+    case FLAG_HTML:
+        return output(arguments, FARM_HTML, "--html");
+    case FLAG_LIST_SCENARIOS:
+        return arguments->list_scenarios = true;
     case FLAG_QUIET:
         return arguments->quiet = true;
     case FLAG_HELP:
@@ -241,9 +275,45 @@ static bool environment(struct farm_arguments *arguments)
     return true;
 }
 
+/* No two outputs into one file: the second would take the place of the first. */
+static bool outputs_differ(const struct farm_arguments *arguments)
+{
+    for (int i = 0; i < FARM_FORM_COUNT; i++) {
+        for (int j = 0; j < i; j++) {
+            if (arguments->outputs[i] != NULL && arguments->outputs[j] != NULL &&
+                strcmp(arguments->outputs[i], arguments->outputs[j]) == 0) {
+                farm_complain("two outputs go to '%.60s': each wants a file of its own",
+                              arguments->outputs[i]);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool has_outputs(const struct farm_arguments *arguments)
+{
+    for (int i = 0; i < FARM_FORM_COUNT; i++) {
+        if (arguments->outputs[i] != NULL)
+            return true;
+    }
+    return false;
+}
+
 static bool finish(struct farm_arguments *arguments)
 {
     const int files = arguments->file_count;
+    if (!outputs_differ(arguments))
+        return false;
+    if (arguments->command == FARM_MERGE && has_outputs(arguments)) {
+        farm_complain("merge writes a database only: make the outputs from it with report");
+        return false;
+    }
+    if (arguments->command == FARM_REPORT && files > 1 && arguments->files[1][0] == '-') {
+        farm_complain("'%.60s' comes too late: flags stand before the name of the database",
+                      arguments->files[1]);
+        return false;
+    }
     if (arguments->command == FARM_REPORT && files != 1) {
         farm_complain("report wants the name of one database");
         return false;
@@ -303,7 +373,7 @@ bool farm_arguments_parse(struct farm_arguments *arguments, int argc, char **arg
         } else if (!take(arguments, (enum flag)found)) {
             return false;
         }
-        if (arguments->help || arguments->version)
+        if (arguments->help || arguments->version || arguments->list_scenarios)
             return true;
     }
     arguments->files = argv + optind;

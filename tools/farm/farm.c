@@ -1,7 +1,10 @@
 /* octo_farm_main: the whole program octo-farm, for any machine. */
 #include "tools/farm/farm.h"
 
+#include "tools/farm/forms.h"
 #include "tools/farm/report.h"
+
+#include "sim/main/scenarios.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,13 +39,9 @@ static void interrupt(int number)
 /* How many seeds scenario has in this shard. */
 static uint64_t seeds_of(const struct farm_arguments *arguments, uint32_t scenario)
 {
-    const uint64_t skipped = arguments->shard - 1;
-    uint64_t all = arguments->scenarios[scenario].seeds;
-    if (arguments->ranged)
-        all = arguments->last - arguments->first + 1;
-    if (arguments->for_ns != 0)
-        all = FARM_SEED_MAX;
-    return all <= skipped ? 0 : (all - skipped - 1) / arguments->shards + 1;
+    const uint64_t whole =
+        arguments->for_ns != 0 ? FARM_SEED_MAX : farm_seeds_whole(arguments, scenario);
+    return farm_seeds_share(whole, arguments->shard, arguments->shards);
 }
 
 static bool out_of_time(const struct farm *farm)
@@ -132,15 +131,17 @@ static enum sim_exit run(const struct farm_arguments *arguments, const struct oc
     farm.shows_progress = !arguments->quiet && isatty(STDERR_FILENO) == 1;
     for (uint32_t i = 0; i < arguments->scenario_count && arguments->for_ns == 0; i++)
         farm.total += seeds_of(arguments, i);
-    if (!farm_store_create(&farm.store, arguments, machine))
+    if (!farm_forms_check(arguments) || !farm_store_create(&farm.store, arguments, machine))
         return SIM_EXIT_USAGE;
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     const bool good = farm_pool_run(arguments, machine, &owner);
+    if (good && !interrupted)
+        farm_store_end(&farm.store);
     farm_store_commit(&farm.store);
     if (farm.shows_progress)
         fputs("\r\033[K", stderr);
-    enum sim_exit status = farm_report(&farm.store, arguments->quiet);
+    enum sim_exit status = farm_report(&farm.store, arguments);
     if (interrupted)
         farm_complain("interrupted: %llu runs are done%s", (unsigned long long)farm.done,
                       arguments->db == NULL ? "" : "; the same command goes on from here");
@@ -154,7 +155,8 @@ static enum sim_exit report(const struct farm_arguments *arguments)
     struct farm_store store;
     if (!farm_store_read(&store, arguments->files[0]))
         return SIM_EXIT_USAGE;
-    const enum sim_exit status = farm_report(&store, arguments->quiet);
+    const enum sim_exit status =
+        farm_forms_check(arguments) ? farm_report(&store, arguments) : SIM_EXIT_USAGE;
     return farm_store_close(&store) ? status : SIM_EXIT_HARNESS;
 }
 
@@ -167,6 +169,11 @@ static enum sim_exit dispatch(const struct farm_arguments *arguments,
     }
     if (arguments->version) {
         printf("octo-farm %s (machine %s)\n", farm_build_text(), machine->name);
+        return SIM_EXIT_OK;
+    }
+    if (arguments->list_scenarios) {
+        const struct sim_program program = {.machine = machine, .out = stdout};
+        sim_scenarios_print(&program);
         return SIM_EXIT_OK;
     }
     switch (arguments->command) {

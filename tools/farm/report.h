@@ -4,7 +4,9 @@
 
 #include "tools/farm/store.h"
 
-/* farm_report prints the summary unless `quiet` and nothing failed, and returns the exit status. */
-enum sim_exit farm_report(struct farm_store *store, bool quiet);
+/* farm_report prints the summary unless arguments->quiet and nothing failed, writes the outputs
+ * that the arguments name, and returns the exit status. With an output on standard output the
+ * summary goes to standard error. */
+enum sim_exit farm_report(struct farm_store *store, const struct farm_arguments *arguments);
 
 #endif

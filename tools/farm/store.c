@@ -6,20 +6,23 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define FORMAT "1"
+#define FORMAT "2"
 
 static const char schema[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
     "CREATE TABLE IF NOT EXISTS scenario(name TEXT PRIMARY KEY, options TEXT NOT NULL,"
-    " seeds INTEGER NOT NULL, excused_max_ppm INTEGER NOT NULL,"
+    " summary TEXT NOT NULL, nodes INTEGER NOT NULL, ops INTEGER NOT NULL, fault_mix TEXT NOT NULL,"
+    " planned INTEGER NOT NULL, excused_max_ppm INTEGER NOT NULL,"
     " undecided_max_ppm INTEGER NOT NULL) STRICT;"
     "CREATE TABLE IF NOT EXISTS run(build TEXT NOT NULL, scenario TEXT NOT NULL,"
     " seed INTEGER NOT NULL, verdict TEXT NOT NULL, property TEXT, signature TEXT, why TEXT,"
-    " replay TEXT, event INTEGER, hash TEXT, events INTEGER, deliveries INTEGER, acked INTEGER,"
+    " replay TEXT NOT NULL, event INTEGER, hash TEXT, events INTEGER, deliveries INTEGER, acked "
+    "INTEGER,"
     " failed INTEGER, unknown INTEGER, elections INTEGER, crashes INTEGER, restarts INTEGER,"
-    " impaired INTEGER, used_bytes INTEGER, faults TEXT, marks TEXT, excuses TEXT,"
+    " impaired INTEGER, used_bytes INTEGER, lies_told INTEGER, lies_ended INTEGER,"
+    " faults TEXT, marks TEXT, excuses TEXT,"
     " virtual_ns INTEGER, wall_ns INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"
     " PRIMARY KEY(build, scenario, seed)) STRICT, WITHOUT ROWID;"
     "COMMIT;";
@@ -55,12 +58,12 @@ static bool complain(struct farm_store *store)
     return false;
 }
 
-static bool execute(struct farm_store *store, const char *text)
+bool farm_store_execute(struct farm_store *store, const char *text)
 {
     return sqlite3_exec(store->db, text, NULL, NULL, NULL) == SQLITE_OK || complain(store);
 }
 
-static sqlite3_stmt *prepare(struct farm_store *store, const char *text)
+sqlite3_stmt *farm_store_prepare(struct farm_store *store, const char *text)
 {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(store->db, text, -1, &statement, NULL) != SQLITE_OK)
@@ -68,7 +71,7 @@ static sqlite3_stmt *prepare(struct farm_store *store, const char *text)
     return statement;
 }
 
-static bool step(struct farm_store *store, sqlite3_stmt *statement)
+bool farm_store_step(struct farm_store *store, sqlite3_stmt *statement)
 {
     const int code = statement == NULL ? SQLITE_MISUSE : sqlite3_step(statement);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
@@ -88,18 +91,23 @@ static bool open_file(struct farm_store *store, const char *path, int flags)
     return false;
 }
 
+static void bind_text(sqlite3_stmt *put, int column, const char *text)
+{
+    (void)sqlite3_bind_text(put, column, text, -1, SQLITE_TRANSIENT);
+}
+
 /* Sets what the database says of itself, or compares it. */
 static bool agree(struct farm_store *store, const char *key, const char *value)
 {
     bool good = true;
-    sqlite3_stmt *put = prepare(store, "INSERT OR IGNORE INTO meta VALUES(?1, ?2)");
-    sqlite3_stmt *get = prepare(store, "SELECT value FROM meta WHERE key=?1");
+    sqlite3_stmt *put = farm_store_prepare(store, "INSERT OR IGNORE INTO meta VALUES(?1, ?2)");
+    sqlite3_stmt *get = farm_store_prepare(store, "SELECT value FROM meta WHERE key=?1");
     if (put != NULL && get != NULL) {
         (void)sqlite3_bind_text(put, 1, key, -1, SQLITE_TRANSIENT);
         (void)sqlite3_bind_text(put, 2, value, -1, SQLITE_TRANSIENT);
-        (void)step(store, put);
+        (void)farm_store_step(store, put);
         (void)sqlite3_bind_text(get, 1, key, -1, SQLITE_TRANSIENT);
-        if (step(store, get)) {
+        if (farm_store_step(store, get)) {
             const char *found = (const char *)sqlite3_column_text(get, 0);
             good = strcmp(found, value) == 0;
             if (!good)
@@ -119,20 +127,27 @@ static void scenario_text(const struct octo_scenario *scenario, const struct oct
     sim_replay_text(&program, &scenario->options, out);
 }
 
-static bool agree_scenario(struct farm_store *store, const struct octo_scenario *scenario,
-                           const struct octo_machine *machine)
+static bool agree_scenario(struct farm_store *store, const struct farm_arguments *arguments,
+                           uint32_t number, const struct octo_machine *machine)
 {
+    const struct octo_scenario *scenario = &arguments->scenarios[number];
+    const int64_t planned = (int64_t)farm_seeds_whole(arguments, number);
     char key[OCTO_SCENARIO_NAME_BYTES + 16], text[SIM_REPLAY_BYTES];
-    sqlite3_stmt *put = prepare(store, "INSERT OR IGNORE INTO scenario VALUES(?1, ?2, ?3, ?4, ?5)");
+    sqlite3_stmt *put = farm_store_prepare(
+        store, "INSERT OR IGNORE INTO scenario VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     scenario_text(scenario, machine, text);
     if (put == NULL)
         return false;
-    (void)sqlite3_bind_text(put, 1, scenario->name, -1, SQLITE_TRANSIENT);
-    (void)sqlite3_bind_text(put, 2, text, -1, SQLITE_TRANSIENT);
-    (void)sqlite3_bind_int64(put, 3, scenario->seeds);
-    (void)sqlite3_bind_int64(put, 4, scenario->excused_max_ppm);
-    (void)sqlite3_bind_int64(put, 5, scenario->undecided_max_ppm);
-    (void)step(store, put);
+    bind_text(put, 1, scenario->name);
+    bind_text(put, 2, text);
+    bind_text(put, 3, scenario->summary);
+    (void)sqlite3_bind_int64(put, 4, scenario->options.node_count);
+    (void)sqlite3_bind_int64(put, 5, scenario->options.operations);
+    bind_text(put, 6, sim_mix_text(scenario->options.faults));
+    (void)sqlite3_bind_int64(put, 7, planned);
+    (void)sqlite3_bind_int64(put, 8, scenario->excused_max_ppm);
+    (void)sqlite3_bind_int64(put, 9, scenario->undecided_max_ppm);
+    (void)farm_store_step(store, put);
     (void)sqlite3_finalize(put);
     (void)snprintf(key, sizeof key, "scenario %s", scenario->name);
     return agree(store, key, text);
@@ -195,8 +210,39 @@ static bool agree_all(struct farm_store *store, const struct farm_arguments *arg
     names_text(text, sizeof text, OCTO_EXCUSE_COUNT, excuse_name);
     good = good && agree(store, "excuses", text);
     for (uint32_t i = 0; i < arguments->scenario_count; i++)
-        good = good && agree_scenario(store, &arguments->scenarios[i], machine);
+        good = good && agree_scenario(store, arguments, i, machine);
     return good;
+}
+
+/* Whether what is open can be read: a database of a farm, of this format. */
+static bool is_readable(struct farm_store *store)
+{
+    sqlite3_stmt *get = farm_store_prepare(store, "SELECT value FROM meta WHERE key='format'");
+    bool good = get != NULL && farm_store_step(store, get);
+    if (good && strcmp((const char *)sqlite3_column_text(get, 0), FORMAT) != 0) {
+        farm_complain("%s has format %s, of another version of octo-farm; this one reads format %s",
+                      store->path, (const char *)sqlite3_column_text(get, 0), FORMAT);
+        good = false;
+    } else if (!good && !store->failed) {
+        farm_complain("%s is no database of a farm", store->path);
+    }
+    (void)sqlite3_finalize(get);
+    return good;
+}
+
+static uint64_t count_of(struct farm_store *store, const char *text)
+{
+    sqlite3_stmt *statement = farm_store_prepare(store, text);
+    const uint64_t count =
+        farm_store_step(store, statement) ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_finalize(statement);
+    return count;
+}
+
+static bool is_new(struct farm_store *store)
+{
+    return count_of(store, "SELECT count(*) FROM sqlite_master WHERE name='meta'") == 0 ||
+           count_of(store, "SELECT count(*) FROM meta") == 0;
 }
 
 bool farm_store_create(struct farm_store *store, const struct farm_arguments *arguments,
@@ -205,11 +251,15 @@ bool farm_store_create(struct farm_store *store, const struct farm_arguments *ar
     if (!open_file(store, arguments->db == NULL ? ":memory:" : arguments->db,
                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE))
         return false;
-    if (execute(store, schema) && execute(store, "BEGIN IMMEDIATE") &&
-        agree_all(store, arguments, machine) && execute(store, "COMMIT")) {
-        store->has = prepare(store, "SELECT 1 FROM run WHERE build=?1 AND scenario=?2 AND seed=?3");
-        store->put = prepare(store, "INSERT INTO run VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
-                                    "?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26)");
+    if ((is_new(store) || is_readable(store)) && farm_store_execute(store, schema) &&
+        farm_store_execute(store, "BEGIN IMMEDIATE") && agree_all(store, arguments, machine) &&
+        farm_store_execute(store, "INSERT OR REPLACE INTO meta VALUES('ended', 'no')") &&
+        farm_store_execute(store, "COMMIT")) {
+        store->has = farm_store_prepare(
+            store, "SELECT 1 FROM run WHERE build=?1 AND scenario=?2 AND seed=?3");
+        store->put = farm_store_prepare(
+            store, "INSERT INTO run VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+                   "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
     }
     if (store->put != NULL && !store->failed)
         return true;
@@ -217,20 +267,21 @@ bool farm_store_create(struct farm_store *store, const struct farm_arguments *ar
     return false;
 }
 
+void farm_store_end(struct farm_store *store)
+{
+    farm_store_commit(store);
+    if (!store->failed)
+        (void)farm_store_execute(store, "UPDATE meta SET value='yes' WHERE key='ended'");
+}
+
 bool farm_store_read(struct farm_store *store, const char *path)
 {
     if (!open_file(store, path, SQLITE_OPEN_READWRITE))
         return false;
-    sqlite3_stmt *get = prepare(store, "SELECT value FROM meta WHERE key='format'");
-    bool good = get != NULL && step(store, get);
-    if (good && strcmp((const char *)sqlite3_column_text(get, 0), FORMAT) != 0) {
-        farm_complain("%s: a farm's database of another format", path);
-        good = false;
-    }
-    (void)sqlite3_finalize(get);
-    if (!good)
-        (void)farm_store_close(store);
-    return good;
+    if (is_readable(store))
+        return true;
+    (void)farm_store_close(store);
+    return false;
 }
 
 bool farm_store_has(struct farm_store *store, const char *scenario, uint64_t seed)
@@ -239,7 +290,7 @@ bool farm_store_has(struct farm_store *store, const char *scenario, uint64_t see
     (void)sqlite3_bind_text(store->has, 1, farm_build_text(), -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(store->has, 2, scenario, -1, SQLITE_TRANSIENT);
     (void)sqlite3_bind_int64(store->has, 3, (sqlite3_int64)seed);
-    const bool found = step(store, store->has);
+    const bool found = farm_store_step(store, store->has);
     (void)sqlite3_reset(store->has);
     return found;
 }
@@ -256,45 +307,50 @@ static void bind_counts(sqlite3_stmt *put, int column, const uint64_t *counts, s
     (void)sqlite3_bind_text(put, column, text, (int)used, SQLITE_TRANSIENT);
 }
 
-static void bind_text(sqlite3_stmt *put, int column, const char *text)
-{
-    (void)sqlite3_bind_text(put, column, text, -1, SQLITE_TRANSIENT);
-}
-
 /* Columns of a run that ended, from the hash on. */
 static void bind_result(sqlite3_stmt *put, const struct sim_outcome *outcome)
 {
     const struct octo_sim_result *result = &outcome->result;
-    const uint64_t numbers[] = {result->events,    result->deliveries, result->acked,
-                                result->failed,    result->unknown,    result->elections,
-                                result->crashes,   result->restarts,   result->impaired,
-                                result->used_bytes};
+    const uint64_t numbers[] = {result->events,     result->deliveries, result->acked,
+                                result->failed,     result->unknown,    result->elections,
+                                result->crashes,    result->restarts,   result->impaired,
+                                result->used_bytes, result->lies_told,  result->lies_ended};
     char hash[17];
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)result->hash);
     bind_text(put, 10, hash);
     for (int i = 0; i < (int)(sizeof numbers / sizeof numbers[0]); i++)
         (void)sqlite3_bind_int64(put, 11 + i, (sqlite3_int64)numbers[i]);
-    bind_counts(put, 21, result->faults, OCTO_FAULT_COUNT);
-    bind_counts(put, 22, result->marks, OCTO_MARK_COUNT);
-    bind_counts(put, 23, outcome->excuses, OCTO_EXCUSE_COUNT);
-    (void)sqlite3_bind_int64(put, 24, (sqlite3_int64)result->virtual_ns);
+    bind_counts(put, 23, result->faults, OCTO_FAULT_COUNT);
+    bind_counts(put, 24, result->marks, OCTO_MARK_COUNT);
+    bind_counts(put, 25, outcome->excuses, OCTO_EXCUSE_COUNT);
+    (void)sqlite3_bind_int64(put, 26, (sqlite3_int64)result->virtual_ns);
 }
 
-/* Why it is no success: columns property, signature, why and replay. */
-static void bind_failure(sqlite3_stmt *put, const struct farm_result *result,
-                         const struct octo_scenario *scenario, const struct octo_machine *machine)
+/* The line that repeats it, of every run. */
+static void bind_replay(sqlite3_stmt *put, const struct farm_arguments *arguments,
+                        const struct farm_result *result, const struct octo_machine *machine)
 {
+    const uint32_t number = result->task.scenario;
     const struct sim_program program = {
         .path = "octo-sim",
         .name = "octo-sim",
         .machine = machine,
-        .arguments = {.scenario_name = scenario->name, .scenario = *scenario},
+        .arguments = {.scenario_name = arguments->given[number] == NULL
+                                           ? arguments->scenarios[number].name
+                                           : arguments->given[number],
+                      .scenario = arguments->scenarios[number]},
     };
-    const struct octo_verdict *verdict = &result->outcome.result.verdict;
-    char signature[OCTO_SIGNATURE_BYTES], replay[SIM_REPLAY_BYTES];
-    const char *abbreviation = sigabbrev_np(result->signal);
+    char replay[SIM_REPLAY_BYTES];
     sim_replay_text(&program, &result->outcome.options, replay);
     bind_text(put, 8, replay);
+}
+
+/* Why it is no success: columns property, signature and why. */
+static void bind_failure(sqlite3_stmt *put, const struct farm_result *result)
+{
+    const struct octo_verdict *verdict = &result->outcome.result.verdict;
+    char signature[OCTO_SIGNATURE_BYTES];
+    const char *abbreviation = sigabbrev_np(result->signal);
     switch (result->fate) {
     case FARM_BROKEN:
         octo_sim_signature(verdict, signature);
@@ -337,27 +393,27 @@ void farm_store_put(struct farm_store *store, const struct farm_arguments *argum
     if (store->failed)
         return;
     if (!store->open)
-        store->open = execute(store, "BEGIN IMMEDIATE");
+        store->open = farm_store_execute(store, "BEGIN IMMEDIATE");
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)sqlite3_clear_bindings(put);
     bind_text(put, 1, farm_build_text());
     bind_text(put, 2, arguments->scenarios[result->task.scenario].name);
     (void)sqlite3_bind_int64(put, 3, (sqlite3_int64)result->task.seed);
     bind_text(put, 4, fates[result->fate]);
-    if (result->fate != FARM_OK)
-        bind_failure(put, result, &arguments->scenarios[result->task.scenario], machine);
+    bind_replay(put, arguments, result, machine);
+    bind_failure(put, result);
     if (result->fate <= FARM_UNDECIDED)
         bind_result(put, &result->outcome);
-    (void)sqlite3_bind_int64(put, 25, (sqlite3_int64)result->outcome.wall_ns);
-    (void)sqlite3_bind_int64(put, 26, now.tv_sec * 1000 + now.tv_nsec / 1000000);
-    (void)step(store, put);
+    (void)sqlite3_bind_int64(put, 27, (sqlite3_int64)result->outcome.wall_ns);
+    (void)sqlite3_bind_int64(put, 28, now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    (void)farm_store_step(store, put);
     (void)sqlite3_reset(put);
 }
 
 void farm_store_commit(struct farm_store *store)
 {
     if (store->open && !store->failed)
-        (void)execute(store, "COMMIT");
+        (void)farm_store_execute(store, "COMMIT");
     store->open = false;
 }
 
@@ -373,26 +429,19 @@ bool farm_store_close(struct farm_store *store)
 
 /* ---- Merge ----------------------------------------------------------------------------------- */
 
-static uint64_t count_of(struct farm_store *store, const char *text)
-{
-    sqlite3_stmt *statement = prepare(store, text);
-    const uint64_t count =
-        step(store, statement) ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    (void)sqlite3_finalize(statement);
-    return count;
-}
-
 /* `other` is attached: everything but its shard agrees with what is there, or nothing is yet. */
 static bool join(struct farm_store *store, const char *from)
 {
     if (count_of(store, "SELECT count(*) FROM main.meta") == 0 &&
-        !execute(store, "INSERT INTO main.meta SELECT key, CASE key WHEN 'shard' THEN 'merged' "
-                        "ELSE value END FROM other.meta;"
-                        "INSERT INTO main.scenario SELECT * FROM other.scenario"))
+        !farm_store_execute(store,
+                            "INSERT INTO main.meta SELECT key, CASE key WHEN 'shard' THEN 'merged' "
+                            "ELSE value END FROM other.meta;"
+                            "INSERT INTO main.scenario SELECT * FROM other.scenario"))
         return false;
     if (count_of(store,
-                 "SELECT count(*) FROM (SELECT key, value FROM other.meta WHERE key<>'shard' "
-                 "EXCEPT SELECT key, value FROM main.meta)") != 0) {
+                 "SELECT count(*) FROM (SELECT key, value FROM other.meta "
+                 "WHERE key NOT IN ('shard', 'ended') EXCEPT SELECT key, value FROM main.meta)") !=
+        0) {
         farm_complain("%s is of another build or of other flags than those before it", from);
         return false;
     }
@@ -403,7 +452,10 @@ static bool join(struct farm_store *store, const char *from)
                       from);
         return false;
     }
-    return execute(store, "INSERT OR IGNORE INTO main.run SELECT * FROM other.run");
+    return farm_store_execute(store,
+                              "INSERT OR IGNORE INTO main.run SELECT * FROM other.run;"
+                              "UPDATE main.meta SET value='no' WHERE key='ended' AND EXISTS"
+                              " (SELECT 1 FROM other.meta WHERE key='ended' AND value='no')");
 }
 
 static bool join_file(struct farm_store *store, const char *from)
@@ -411,15 +463,15 @@ static bool join_file(struct farm_store *store, const char *from)
     struct farm_store other;
     if (!farm_store_read(&other, from) || !farm_store_close(&other))
         return false;
-    sqlite3_stmt *attach = prepare(store, "ATTACH ?1 AS other");
+    sqlite3_stmt *attach = farm_store_prepare(store, "ATTACH ?1 AS other");
     if (attach == NULL)
         return false;
     bind_text(attach, 1, from);
-    (void)step(store, attach);
+    (void)farm_store_step(store, attach);
     (void)sqlite3_finalize(attach);
-    bool good = !store->failed && execute(store, "BEGIN IMMEDIATE") && join(store, from);
-    good = execute(store, good ? "COMMIT" : "ROLLBACK") && good;
-    return execute(store, "DETACH other") && good;
+    bool good = !store->failed && farm_store_execute(store, "BEGIN IMMEDIATE") && join(store, from);
+    good = farm_store_execute(store, good ? "COMMIT" : "ROLLBACK") && good;
+    return farm_store_execute(store, "DETACH other") && good;
 }
 
 bool farm_store_merge(const char *path, char **from, int count)
@@ -431,7 +483,7 @@ bool farm_store_merge(const char *path, char **from, int count)
     }
     if (!open_file(&store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE))
         return false;
-    bool good = execute(&store, schema);
+    bool good = farm_store_execute(&store, schema);
     for (int i = 0; i < count && good; i++)
         good = join_file(&store, from[i]);
     good = farm_store_close(&store) && good;

@@ -36,7 +36,16 @@ void farm_store_put(struct farm_store *store, const struct farm_arguments *argum
                     const struct octo_machine *machine, const struct farm_result *result);
 void farm_store_commit(struct farm_store *store);
 
+/* farm_store_end notes that the farm came to its end, and was not stopped. */
+void farm_store_end(struct farm_store *store);
+
 /* farm_store_close commits. False if anything was not stored. */
 bool farm_store_close(struct farm_store *store);
+
+/* SQLite with its errors told once and kept in store->failed. farm_store_prepare: NULL on an error;
+ * finalize it. farm_store_step: true if there is a row; a statement NULL is an error. */
+bool farm_store_execute(struct farm_store *store, const char *text);
+sqlite3_stmt *farm_store_prepare(struct farm_store *store, const char *text) OCTO_MUST_USE;
+bool farm_store_step(struct farm_store *store, sqlite3_stmt *statement);
 
 #endif
