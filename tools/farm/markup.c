@@ -29,9 +29,13 @@ static const char *entity(char letter)
     }
 }
 
-void farm_markup(FILE *out, const char *text)
+void farm_markup_short(FILE *out, const char *text, size_t letters)
 {
     for (size_t size; *text != '\0'; text += size == 0 ? 1 : size) {
+        if (letters-- == 0) {
+            fputs("\xe2\x80\xa6", out);
+            return;
+        }
         const char *name = entity(*text);
         size = sim_utf8_size(text);
         if (name != NULL)
@@ -42,6 +46,11 @@ void farm_markup(FILE *out, const char *text)
         else
             (void)fwrite(text, 1, size, out);
     }
+}
+
+void farm_markup(FILE *out, const char *text)
+{
+    farm_markup_short(out, text, SIZE_MAX);
 }
 
 void farm_markup_attribute(FILE *out, const char *name, const char *text)
