@@ -4,7 +4,7 @@ _octo_farm()
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     case $previous in
-    --db | report | merge)
+    --db | --ndjson | --junit | --html | report | merge)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -17,6 +17,6 @@ _octo_farm()
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W 'report merge --scenario --seeds --for --shard --jobs
-        --budget --memory --db -q --quiet -h --help --version' -- "$word")
+        --budget --memory --db --ndjson --junit --html --list-scenarios -q --quiet -h --help --version' -- "$word")
 }
 complete -F _octo_farm octo-farm

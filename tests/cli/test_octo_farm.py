@@ -15,8 +15,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = TRAPPED = ""
-FLAGS = ["scenario", "seeds", "for", "shard", "jobs", "budget", "memory", "db", "quiet", "help",
-         "version"]
+FLAGS = ["scenario", "seeds", "for", "shard", "jobs", "budget", "memory", "db", "ndjson", "junit",
+         "html", "list-scenarios", "quiet", "help", "version"]
 BAD_USAGE = [
     (["--frobnicate"], "--frobnicate"),
     (["x"], "unexpected argument 'x'"),
@@ -33,7 +33,12 @@ BAD_USAGE = [
     (["--budget", "0"], "from 1 to"),
     (["--memory", "1"], "from 64 to"),
     (["--db", ""], "name of a file"),
-    (["--scenario", "no-such"], "no-such"),
+    (["--scenario", "no-such"], "--list-scenarios"),
+    (["--ndjson", ""], "name of a file"),
+    (["--junit", "x", "--html", "x"], "two outputs"),
+    (["--html", "/nonexistent/x.html"], "cannot write /nonexistent/x.html"),
+    (["merge", "--html", "x", "out.db", "in.db"], "with report"),
+    (["report", "x.db", "--html", "x"], "flags stand before"),
     (["report"], "one database"),
     (["report", "/nonexistent/x.db"], "/nonexistent/x.db"),
     (["merge", "out.db"], "those to join"),

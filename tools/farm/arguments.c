@@ -58,7 +58,8 @@ void farm_help_print(void)
         "neither\n--seeds nor --for is given.\n\n"
         "Exit status: 0 all properties held; 1 one broke, or a run crashed, hung or grew too "
         "large, or\nmore runs were excused than the scenario allows; 2 bad usage or bad input; 3 "
-        "the farm itself\nfailed; 4 more checks were undecided than the scenario allows.\n");
+        "the farm itself\nfailed, or was interrupted; 4 more checks were undecided than the "
+        "scenario allows.\n");
 }
 
 uint64_t farm_seeds_whole(const struct farm_arguments *arguments, uint32_t scenario)

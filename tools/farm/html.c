@@ -89,7 +89,8 @@ static void put_verdict(const struct farm_page *page)
     if (summary->total.runs == 0)
         fputs("No run was made", page->out);
     else if (summary->status == SIM_EXIT_OK)
-        fputs("All properties held", page->out);
+        fputs(summary->complete ? "All properties held" : "All properties held in these runs",
+              page->out);
     else if (failed != 0)
         fprintf(page->out, "%" PRIu64 " run%s failed", failed, failed == 1 ? "" : "s");
     else
