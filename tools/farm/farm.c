@@ -93,9 +93,9 @@ static void progress(struct farm *farm)
     if (!farm->shows_progress || now - farm->shown_ns < SHOW_NS)
         return;
     const double rate = (double)farm->done * 1e9 / (double)(now - farm->begin_ns + 1);
+    const unsigned long long done = farm->done + farm->kept, failed = farm->failed;
     farm->shown_ns = now;
-    fprintf(stderr, "\r\033[K%llu runs, %.0f/s, %llu failed",
-            (unsigned long long)(farm->done + farm->kept), rate, (unsigned long long)farm->failed);
+    fprintf(stderr, "\r\033[K%llu runs, %.0f/s, %llu failed", done, rate, failed);
     if (farm->total != 0)
         show_bar(farm, rate);
 }

@@ -52,8 +52,8 @@ void farm_rows_open(struct farm_rows *rows, struct farm_store *store, enum farm_
 bool farm_rows_next(struct farm_rows *rows, struct farm_run *run);
 void farm_rows_close(struct farm_rows *rows);
 
-/* farm_counts_split makes numbers of text; how many, at most FARM_NAMES_MAX. */
-uint32_t farm_counts_split(const char *text, uint64_t values[FARM_NAMES_MAX]);
+/* farm_counts_split makes numbers of the text; how many, at most FARM_NAMES_MAX. */
+uint32_t farm_counts_split(const char *at, uint64_t values[FARM_NAMES_MAX]);
 
 /* Runs that failed alike: those of one signature. Strings as above. */
 struct farm_group {
