@@ -14,6 +14,35 @@ static const char *const decision_texts[OCTO_DECISION_COUNT] = {[OCTO_DECIDE_NON
 #undef DECISION_TEXT
 };
 
+static const struct {
+    enum octo_sim_faults faults;
+    const char *text;
+} mixes[] = {
+#define MIX_TEXT(name, number, text) {OCTO_SIM_FAULTS_##name, (text)},
+    OCTO_SIM_MIXES(MIX_TEXT)
+#undef MIX_TEXT
+};
+
+const char *octo_sim_faults_text(enum octo_sim_faults faults)
+{
+    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
+        if (mixes[i].faults == faults)
+            return mixes[i].text;
+    }
+    return "unknown";
+}
+
+bool octo_sim_faults_parse(const char *word, enum octo_sim_faults *faults)
+{
+    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
+        if (strcmp(word, mixes[i].text) == 0) {
+            *faults = mixes[i].faults;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *octo_fault_text(enum octo_fault fault)
 {
     return (uint32_t)fault < OCTO_FAULT_COUNT ? fault_texts[fault] : "unknown";

@@ -5,14 +5,6 @@
 
 /* ---- Headers --------------------------------------------------------------------------------- */
 
-static const char *const mixes[] = {
-    [OCTO_SIM_FAULTS_SWARM] = "swarm",
-    [OCTO_SIM_FAULTS_NONE] = "none",
-    [OCTO_SIM_FAULTS_ALL] = "all",
-    [OCTO_SIM_FAULTS_DISK] = "disk",
-};
-#define MIXES (sizeof mixes / sizeof mixes[0])
-
 static const char *const bases[] = {
     [OCTO_BASE_SEEDED] = "seeded",
     [OCTO_BASE_CALM] = "calm",
@@ -59,7 +51,7 @@ bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build
     if (plan->scenario[0] != '\0')
         fprintf(file, "scenario %s\n", plan->scenario);
     fprintf(file, "seed %" PRIu64 "\nnodes %u\nops %u\nfaults %s\n", options->seed,
-            options->node_count, options->operations, mixes[options->faults]);
+            options->node_count, options->operations, octo_sim_faults_text(options->faults));
     if (options->io_error_ppm != 0)
         fprintf(file, "io-errors-ppm %u\n", options->io_error_ppm);
     if (options->crash_cycles != 0)
@@ -78,17 +70,6 @@ bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build
     for (uint32_t i = 0; i < plan->count; i++)
         line_write(&plan->lines[i], file);
     return fflush(file) == 0 && ferror(file) == 0;
-}
-
-static bool mix_parse(const char *value, struct octo_sim_options *options)
-{
-    for (uint32_t i = 0; i < MIXES; i++) {
-        if (strcmp(value, mixes[i]) == 0) {
-            options->faults = (enum octo_sim_faults)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool base_parse(const char *value, struct octo_plan *plan)
@@ -182,7 +163,7 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
     if (strncmp(text, "scenario ", 9) == 0)
         return scenario_take(value, plan, error) ? 1 : -1;
     if (strncmp(text, "faults ", 7) == 0)
-        return mix_parse(value, options)
+        return octo_sim_faults_parse(value, &options->faults)
                    ? 1
                    : (plan_refuse(error, value, "faults wants swarm, none, all or disk"), -1);
     if (strcmp(text, "unbounded 1") == 0) {

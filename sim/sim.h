@@ -140,12 +140,23 @@ struct octo_sim_tuning {
     enum octo_sim_target crash_target;
 };
 
+/* Which kinds of fault are on, and how people write it. */
+#define OCTO_SIM_MIXES(M)                                                               \
+    M(SWARM, 0, "swarm") /* each seed draws which kinds are on, a fifth of them none */ \
+    M(NONE, 1, "none")                                                                  \
+    M(ALL, 2, "all")   /* every kind on: the reference run of bench/ */                 \
+    M(DISK, 3, "disk") /* disks and crashes only, every kind of them */
+
 enum octo_sim_faults {
-    OCTO_SIM_FAULTS_SWARM = 0, /* each seed draws which kinds are on, a fifth of them none */
-    OCTO_SIM_FAULTS_NONE = 1,
-    OCTO_SIM_FAULTS_ALL = 2,  /* every kind on: the reference run of bench/ */
-    OCTO_SIM_FAULTS_DISK = 3, /* disks and crashes only, every kind of them */
+#define OCTO_SIM_MIX_ENUM(name, number, text) OCTO_SIM_FAULTS_##name = (number),
+    OCTO_SIM_MIXES(OCTO_SIM_MIX_ENUM)
+#undef OCTO_SIM_MIX_ENUM
 };
+
+/* octo_sim_faults_text is the mix's word, "unknown" for none. octo_sim_faults_parse finds the mix
+ * of a word; false: there is none, *faults is as before. */
+const char *octo_sim_faults_text(enum octo_sim_faults faults);
+bool octo_sim_faults_parse(const char *word, enum octo_sim_faults *faults) OCTO_MUST_USE;
 
 struct octo_sim_options {
     uint64_t seed;

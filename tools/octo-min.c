@@ -130,13 +130,9 @@ static uint64_t number(const char *flag, uint64_t least, uint64_t most)
 
 static enum octo_sim_faults mix(void)
 {
-    static const char *const names[] = {"swarm", "none", "all", "disk"};
-    static const enum octo_sim_faults mixes[] = {OCTO_SIM_FAULTS_SWARM, OCTO_SIM_FAULTS_NONE,
-                                                 OCTO_SIM_FAULTS_ALL, OCTO_SIM_FAULTS_DISK};
-    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
-        if (strcmp(optarg, names[i]) == 0)
-            return mixes[i];
-    }
+    enum octo_sim_faults faults;
+    if (octo_sim_faults_parse(optarg, &faults))
+        return faults;
     complain("--faults wants swarm, none, all or disk, not '%.60s'", optarg);
     exit(EXIT_USAGE);
 }

@@ -1,6 +1,7 @@
 #include "sim/main/arguments.h"
 
-#include <getopt.h>
+#include "sim/main/words.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -56,26 +57,10 @@ static struct quoted quote(const char *word)
     return quoted;
 }
 
-/* A whole decimal number without sign, blanks or anything after it. Returns what follows the
- * digits, NULL if there are none or the number does not fit. */
-static const char *digits(const char *word, uint64_t *value)
-{
-    *value = 0;
-    const char *at = word;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        const uint64_t digit = (uint64_t)(*at - '0');
-        if (*value > (UINT64_MAX - digit) / 10)
-            return NULL;
-        *value = *value * 10 + digit;
-    }
-    return at == word ? NULL : at;
-}
-
 static bool number(const struct sim_program *program, const char *flag, uint64_t minimum,
                    uint64_t maximum, uint64_t *value)
 {
-    const char *rest = digits(optarg, value);
-    if (rest != NULL && *rest == '\0' && minimum <= *value && *value <= maximum)
+    if (sim_number(optarg, minimum, maximum, value))
         return true;
     sim_complain(program, "%s wants a whole number from %llu to %llu, not '%s'", flag,
                  (unsigned long long)minimum, (unsigned long long)maximum, quote(optarg).text);
@@ -95,14 +80,8 @@ static bool small_number(const struct sim_program *program, const char *flag, ui
 static bool seed_range(struct sim_program *program)
 {
     struct sim_arguments *arguments = &program->arguments;
-    const char *rest = digits(optarg, &arguments->first);
-    if (rest != NULL && rest[0] == '.' && rest[1] == '.') {
-        rest = digits(rest + 2, &arguments->last);
-        if (rest != NULL && *rest == '\0' && arguments->first <= arguments->last) {
-            arguments->many = true;
-            return true;
-        }
-    }
+    if (sim_range(optarg, UINT64_MAX, &arguments->first, &arguments->last))
+        return arguments->many = true;
     sim_complain(program,
                  "--seeds wants A..B with whole numbers A <= B up to %llu, as in 1..1000, not '%s'",
                  (unsigned long long)UINT64_MAX, quote(optarg).text);
@@ -111,19 +90,8 @@ static bool seed_range(struct sim_program *program)
 
 static bool fault_mix(struct sim_program *program)
 {
-    static const struct {
-        const char *name;
-        enum octo_sim_faults faults;
-    } mixes[] = {{"swarm", OCTO_SIM_FAULTS_SWARM},
-                 {"none", OCTO_SIM_FAULTS_NONE},
-                 {"all", OCTO_SIM_FAULTS_ALL},
-                 {"disk", OCTO_SIM_FAULTS_DISK}};
-    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
-        if (strcmp(optarg, mixes[i].name) == 0) {
-            program->arguments.options.faults = mixes[i].faults;
-            return true;
-        }
-    }
+    if (octo_sim_faults_parse(optarg, &program->arguments.options.faults))
+        return true;
     sim_complain(program, "--faults wants swarm, none, all or disk, not '%s'", quote(optarg).text);
     return false;
 }
@@ -203,27 +171,9 @@ static bool take(struct sim_program *program, enum flag flag, uint32_t *given)
     octo_assert(false);
 }
 
-/* getopt_long accepts abbreviations; we do not: a script must not change its meaning when a flag is
- * added. word is the argument as it stands on the command line. */
-static bool is_exact(const char *word, const char *name)
-{
-    const size_t size = strlen(name);
-    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, size) == 0 &&
-           (word[2 + size] == '\0' || word[2 + size] == '=');
-}
-
-static const char *known_name(const char *word)
-{
-    for (const struct option *option = options; option->name != NULL; option++) {
-        if (is_exact(word, option->name))
-            return option->name;
-    }
-    return NULL;
-}
-
 static void refuse(const struct sim_program *program, int found, const char *word)
 {
-    const char *name = known_name(word);
+    const char *name = sim_flag_name(options, word);
     if (found == ':' && name != NULL) {
         sim_complain(program, "--%s wants a value; see --help", name);
     } else if (name != NULL) {
@@ -287,7 +237,7 @@ static bool take_all(struct sim_program *program, int argc, char **argv, uint32_
             program->arguments.quiet = true;
         } else if (found == 'h') {
             program->arguments.help = true;
-        } else if (found == '?' || found == ':' || known_name(word) == NULL) {
+        } else if (found == '?' || found == ':' || sim_flag_name(options, word) == NULL) {
             refuse(program, found, word);
             return false;
         } else if (!take(program, (enum flag)found, given)) {

@@ -41,7 +41,7 @@ static void put_cluster(struct sim_object *object, const struct sim_program *pro
     sim_object_text(object, "scenario",
                     program->arguments.scenario_name != NULL ? program->arguments.scenario.name
                                                              : "default");
-    sim_object_text(object, "fault_mix", sim_mix_text(options->faults));
+    sim_object_text(object, "fault_mix", octo_sim_faults_text(options->faults));
     sim_object_number(object, "ops", options->operations);
     sim_object_text(object, "machine", program->machine->name);
     sim_object_text(object, "build", sim_build_text());
@@ -153,7 +153,7 @@ void sim_json_scenario(const struct sim_program *program, const struct octo_scen
     sim_object_number(&object, "nodes", scenario->options.node_count);
     sim_object_number(&object, "ops", scenario->options.operations);
     sim_object_number(&object, "seeds", scenario->seeds);
-    sim_object_text(&object, "fault_mix", sim_mix_text(scenario->options.faults));
+    sim_object_text(&object, "fault_mix", octo_sim_faults_text(scenario->options.faults));
     sim_object_number(&object, "excused_max_ppm", scenario->excused_max_ppm);
     sim_object_number(&object, "undecided_max_ppm", scenario->undecided_max_ppm);
     sim_object_line(&object);

@@ -52,21 +52,6 @@ uint64_t sim_rate(uint64_t count, uint64_t wall_ns)
     return wall_ns == 0 ? 0 : (uint64_t)((double)count * 1e9 / (double)wall_ns);
 }
 
-const char *sim_mix_text(enum octo_sim_faults faults)
-{
-    switch (faults) {
-    case OCTO_SIM_FAULTS_SWARM:
-        return "swarm";
-    case OCTO_SIM_FAULTS_NONE:
-        return "none";
-    case OCTO_SIM_FAULTS_DISK:
-        return "disk";
-    case OCTO_SIM_FAULTS_ALL:
-        return "all";
-    }
-    return "unknown";
-}
-
 const char *sim_excuse_text(enum octo_excuse excuse)
 {
     static const char *const texts[] = {
@@ -148,7 +133,7 @@ void sim_replay_text(const struct sim_program *program, const struct octo_sim_op
     line_add(&line, " --seed %llu --nodes %u --ops %u", (unsigned long long)options->seed,
              options->node_count, options->operations);
     if (options->faults != usual.faults)
-        line_add(&line, " --faults %s", sim_mix_text(options->faults));
+        line_add(&line, " --faults %s", octo_sim_faults_text(options->faults));
     if (options->io_error_ppm != usual.io_error_ppm)
         line_add(&line, " --io-errors %u", options->io_error_ppm / 10000);
     if (options->crash_cycles != usual.crash_cycles)

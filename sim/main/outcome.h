@@ -41,7 +41,6 @@ const char *sim_outcome_text(const struct sim_outcome *outcome);
 uint64_t sim_outcome_faults(const struct sim_outcome *outcome); /* of all kinds */
 uint64_t sim_rate(uint64_t count, uint64_t wall_ns);            /* per second */
 
-const char *sim_mix_text(enum octo_sim_faults faults);
 const char *sim_excuse_text(enum octo_excuse excuse);
 
 /* sim_replay_text writes the command line that repeats a run of options, or of the plan that was

@@ -96,7 +96,7 @@ static void verdict_line(const struct sim_program *program, const struct sim_out
     if (program->arguments.scenario_name != NULL)
         fprintf(program->out, ", scenario %s", program->arguments.scenario.name);
     else if (outcome->options.faults != OCTO_SIM_FAULTS_SWARM)
-        fprintf(program->out, ", faults %s", sim_mix_text(outcome->options.faults));
+        fprintf(program->out, ", faults %s", octo_sim_faults_text(outcome->options.faults));
     fprintf(program->out, ")\n");
 }
 
@@ -215,7 +215,7 @@ void sim_report_sums(const struct sim_program *program, const struct sim_sums *s
             arguments->options.node_count, arguments->options.operations,
             arguments->scenario_name != NULL ? "scenario" : "faults",
             arguments->scenario_name != NULL ? arguments->scenario.name
-                                             : sim_mix_text(arguments->options.faults));
+                                             : octo_sim_faults_text(arguments->options.faults));
     if (sums->last != arguments->last) {
         const unsigned long long next = sums->last + 1;
         fprintf(program->out,

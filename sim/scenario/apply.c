@@ -206,16 +206,8 @@ static bool set_seeds(const struct apply *apply)
 
 static bool set_mix(const struct apply *apply)
 {
-    static const char *const words[] = {"swarm", "none", "all", "disk", NULL};
-    static_assert(OCTO_SIM_FAULTS_SWARM == 0 && OCTO_SIM_FAULTS_NONE == 1 &&
-                      OCTO_SIM_FAULTS_ALL == 2 && OCTO_SIM_FAULTS_DISK == 3,
-                  "the words are in the order of the enum");
-    uint32_t number = 0;
-
-    if (!word(apply, words, "swarm, none, all or disk", &number))
-        return false;
-    apply->scenario->options.faults = (enum octo_sim_faults)number;
-    return true;
+    return octo_sim_faults_parse(apply->entry->value, &apply->scenario->options.faults) ||
+           refuse(apply, "swarm, none, all or disk");
 }
 
 static bool set_crash_cycles(const struct apply *apply)

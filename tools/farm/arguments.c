@@ -1,10 +1,13 @@
 #include "tools/farm/arguments.h"
 
-#include <getopt.h>
+#include "sim/main/words.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define SHARDS_MAX 1000000u
 
 enum flag {
     FLAG_FIRST = 256, /* above every character, so that getopt's '?' and ':' stay apart */
@@ -76,38 +79,19 @@ uint64_t farm_seeds_share(uint64_t whole, uint32_t shard, uint32_t shards)
     return whole < shard ? 0 : (whole - shard) / shards + 1;
 }
 
-/* Digits only. Returns what follows them, NULL if there are none or the number does not fit. */
-static const char *digits(const char *word, uint64_t *value)
+static bool number(const char *name, uint64_t minimum, uint64_t maximum, uint64_t *value)
 {
-    const char *at = word;
-    for (*value = 0; *at >= '0' && *at <= '9'; at++) {
-        const uint64_t digit = (uint64_t)(*at - '0');
-        if (*value > (FARM_SEED_MAX - digit) / 10)
-            return NULL;
-        *value = *value * 10 + digit;
-    }
-    return at == word ? NULL : at;
-}
-
-static bool number(const char *name, const char *word, uint64_t minimum, uint64_t maximum,
-                   uint64_t *value)
-{
-    const char *rest = digits(word, value);
-    if (rest != NULL && *rest == '\0' && minimum <= *value && *value <= maximum)
+    if (sim_number(optarg, minimum, maximum, value))
         return true;
     farm_complain("%s wants a whole number from %llu to %llu, not '%.60s'", name,
-                  (unsigned long long)minimum, (unsigned long long)maximum, word);
+                  (unsigned long long)minimum, (unsigned long long)maximum, optarg);
     return false;
 }
 
 static bool seed_range(struct farm_arguments *arguments)
 {
-    const char *rest = digits(optarg, &arguments->first);
-    if (rest != NULL && rest[0] == '.' && rest[1] == '.') {
-        rest = digits(rest + 2, &arguments->last);
-        if (rest != NULL && *rest == '\0' && arguments->first <= arguments->last)
-            return arguments->ranged = true;
-    }
+    if (sim_range(optarg, FARM_SEED_MAX, &arguments->first, &arguments->last))
+        return arguments->ranged = true;
     farm_complain("--seeds wants A..B with whole numbers A <= B up to %llu, not '%.60s'",
                   (unsigned long long)FARM_SEED_MAX, optarg);
     return false;
@@ -116,7 +100,7 @@ static bool seed_range(struct farm_arguments *arguments)
 static bool duration(struct farm_arguments *arguments)
 {
     uint64_t value;
-    const char *rest = digits(optarg, &value);
+    const char *rest = sim_digits(optarg, &value);
     if (rest != NULL && 0 < value && value <= 1000000 && strlen(rest) == 1) {
         const uint64_t unit = *rest == 's' ? 1 : *rest == 'm' ? 60 : *rest == 'h' ? 3600 : 0;
         arguments->for_ns = value * unit * OCTO_SECOND;
@@ -130,15 +114,12 @@ static bool duration(struct farm_arguments *arguments)
 static bool shard(struct farm_arguments *arguments)
 {
     uint64_t number_of, count;
-    const char *rest = digits(optarg, &number_of);
-    if (rest != NULL && *rest == '/') {
-        rest = digits(rest + 1, &count);
-        if (rest != NULL && *rest == '\0' && 1 <= number_of && number_of <= count &&
-            count <= 1000000) {
-            arguments->shard = (uint32_t)number_of;
-            arguments->shards = (uint32_t)count;
-            return true;
-        }
+    const char *rest = sim_digits(optarg, &number_of);
+    if (rest != NULL && *rest == '/' && 1 <= number_of &&
+        sim_number(rest + 1, number_of, SHARDS_MAX, &count)) {
+        arguments->shard = (uint32_t)number_of;
+        arguments->shards = (uint32_t)count;
+        return true;
     }
     farm_complain("--shard wants I/N with 1 <= I <= N, as in 2/4, not '%.60s'", optarg);
     return false;
@@ -210,17 +191,17 @@ static bool take(struct farm_arguments *arguments, enum flag flag)
     case FLAG_SHARD:
         return shard(arguments);
     case FLAG_JOBS:
-        if (!number("--jobs", optarg, 1, FARM_JOBS_MAX, &value))
+        if (!number("--jobs", 1, FARM_JOBS_MAX, &value))
             return false;
         arguments->jobs = (uint32_t)value;
         return true;
     case FLAG_BUDGET:
-        if (!number("--budget", optarg, 1, 86400, &value))
+        if (!number("--budget", 1, 86400, &value))
             return false;
         arguments->budget_ns = value * OCTO_SECOND;
         return true;
     case FLAG_MEMORY:
-        if (!number("--memory", optarg, 64, 65536, &value))
+        if (!number("--memory", 64, 65536, &value))
             return false;
         arguments->memory_bytes = value << 20;
         return true;
@@ -249,30 +230,19 @@ static bool take(struct farm_arguments *arguments, enum flag flag)
     octo_assert(false);
 }
 
-/* getopt_long accepts abbreviations; we do not: a script must not change its meaning when a flag is
- * added. */
-static bool is_known(const char *word)
-{
-    for (const struct option *option = options; option->name != NULL; option++) {
-        const size_t size = strlen(option->name);
-        if (strncmp(word, "--", 2) == 0 && strncmp(word + 2, option->name, size) == 0 &&
-            (word[2 + size] == '\0' || word[2 + size] == '='))
-            return true;
-    }
-    return false;
-}
-
 /* OCTO_SCENARIO_SEEDS, where neither --seeds nor --for is given. */
 static bool environment(struct farm_arguments *arguments)
 {
-    const char *word = getenv("OCTO_SCENARIO_SEEDS");
-    uint64_t count;
-    if (word == NULL || *word == '\0' || arguments->ranged || arguments->for_ns != 0)
+    char error[OCTO_SCENARIO_ERROR_BYTES];
+    if (arguments->ranged || arguments->for_ns != 0)
         return true;
-    if (!number("OCTO_SCENARIO_SEEDS", word, 1, UINT32_MAX, &count))
-        return false;
-    for (uint32_t i = 0; i < arguments->scenario_count; i++)
-        arguments->scenarios[i].seeds = (uint32_t)count;
+    for (uint32_t i = 0; i < arguments->scenario_count; i++) {
+        struct octo_scenario *scenario = &arguments->scenarios[i];
+        if (!octo_scenario_seeds(scenario->seeds, &scenario->seeds, error)) {
+            farm_complain("%s", error);
+            return false;
+        }
+    }
     return true;
 }
 
@@ -364,10 +334,10 @@ bool farm_arguments_parse(struct farm_arguments *arguments, int argc, char **arg
             arguments->quiet = true;
         } else if (found == 'h') {
             arguments->help = true;
-        } else if (found == ':' && is_known(argv[at])) {
+        } else if (found == ':' && sim_flag_name(options, argv[at]) != NULL) {
             farm_complain("%.60s wants a value; see --help", argv[at]);
             return false;
-        } else if (found == '?' || found == ':' || !is_known(argv[at])) {
+        } else if (found == '?' || found == ':' || sim_flag_name(options, argv[at]) == NULL) {
             farm_complain("unknown flag '%.60s' (flags are never abbreviated); see --help",
                           argv[at]);
             return false;

@@ -143,7 +143,7 @@ static bool agree_scenario(struct farm_store *store, const struct farm_arguments
     bind_text(put, 3, scenario->summary);
     (void)sqlite3_bind_int64(put, 4, scenario->options.node_count);
     (void)sqlite3_bind_int64(put, 5, scenario->options.operations);
-    bind_text(put, 6, sim_mix_text(scenario->options.faults));
+    bind_text(put, 6, octo_sim_faults_text(scenario->options.faults));
     (void)sqlite3_bind_int64(put, 7, planned);
     (void)sqlite3_bind_int64(put, 8, scenario->excused_max_ppm);
     (void)sqlite3_bind_int64(put, 9, scenario->undecided_max_ppm);

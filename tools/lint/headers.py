@@ -25,7 +25,8 @@ LAYERS = {
 # The benchmark of the durable log drives it without a node around it. The farm makes the runs that
 # octo-sim makes, and names and reports them alike.
 PRIVATE = {"bench/wal": {"kernel/wal/wal.h", "kernel/wal/record.h"},
-           "tools/farm": {"sim/main/outcome.h", "sim/main/object.h", "sim/main/scenarios.h"}}
+           "tools/farm": {"sim/main/outcome.h", "sim/main/object.h", "sim/main/scenarios.h",
+                          "sim/main/words.h"}}
 SYSTEM_IN_KERNEL = {"stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "limits.h",
                     "stdatomic.h", "xxhash.h", "lz4.h", "sodium.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
