@@ -230,7 +230,7 @@ static void different_judge(struct octo_oracles *oracles, const struct replay *o
         oracle_break(
             oracles, OCTO_PROPERTY_EXACTLY_ONCE,
             "command %" PRIu64 " of client %" PRIu64 " (entry %" PRIu64
-            ") was told a result that follows only if repeated commands take effect again, "
+            ") was told a result that follows only if repeated commands take effect again; "
             "e.g. at index %" PRIu64,
             operation->sequence, operation->client, once->effects[once->different], once->repeated);
         return;
