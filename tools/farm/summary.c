@@ -87,11 +87,11 @@ static void read_scenarios(struct farm_summary *summary, struct farm_store *stor
 {
     sqlite3_stmt *rows = farm_store_prepare(
         store,
-        "SELECT s.name, s.summary, s.planned, s.excused_max_ppm, s.undecided_max_ppm,"
-        " count(r.seed), sum(verdict='ok'), sum(verdict='broken'), sum(verdict='undecided'),"
-        " sum(verdict='crash'), sum(verdict='hang'), sum(verdict='memory'),"
-        " sum(rtrim(excuses, ' 0')<>''), sum(events), sum(wall_ns)"
-        " FROM scenario s LEFT JOIN run r ON r.scenario=s.name GROUP BY s.name ORDER BY s.name");
+        "SELECT s.name, s.summary, s.planned, s.excused_max_ppm, s.undecided_max_ppm, r.*"
+        " FROM scenario s LEFT JOIN (SELECT count(*), sum(verdict='ok'), sum(verdict='broken'),"
+        " sum(verdict='undecided'), sum(verdict='crash'), sum(verdict='hang'),"
+        " sum(verdict='memory'), sum(rtrim(excuses, ' 0')<>''), sum(events), sum(wall_ns),"
+        " scenario FROM run GROUP BY scenario) r ON r.scenario=s.name ORDER BY s.name");
     while (summary->scenario_count < FARM_SCENARIOS_MAX && farm_store_step(store, rows)) {
         struct farm_scenario *scenario = &summary->scenarios[summary->scenario_count++];
         take_scenario(scenario, rows);
