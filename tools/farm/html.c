@@ -65,27 +65,10 @@ void farm_page_svg(const struct farm_page *page, const char *id, uint32_t width,
 /* ---- The top ----------------------------------------------------------------------------------
  */
 
-static void put_head(const struct farm_page *page)
-{
-    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<meta name=\"color-scheme\" content=\"light dark\">\n<title>octo-farm: ",
-          page->out);
-    farm_markup(page->out, page->summary->progress);
-    fputs("</title>\n<style>\n", page->out);
-    for (size_t i = 0; farm_page_style[i] != NULL; i++)
-        fputs(farm_page_style[i], page->out);
-    fputs("</style>\n</head>\n<body>\n", page->out);
-}
-
-static void put_verdict(const struct farm_page *page)
+static void put_verdict_text(const struct farm_page *page)
 {
     const struct farm_summary *summary = page->summary;
     const uint64_t failed = farm_tally_failed(&summary->total);
-    const char *sort = summary->status == SIM_EXIT_OK          ? "good"
-                       : summary->status == SIM_EXIT_UNDECIDED ? "fair"
-                                                               : "bad";
-    fprintf(page->out, "<p class=\"verdict %s\">", sort);
     if (summary->total.runs == 0)
         fputs("No run was made", page->out);
     else if (summary->status == SIM_EXIT_OK)
@@ -96,6 +79,30 @@ static void put_verdict(const struct farm_page *page)
     else
         fprintf(page->out, "Too many runs were %s",
                 summary->status == SIM_EXIT_UNDECIDED ? "undecided" : "excused");
+}
+
+static void put_head(const struct farm_page *page)
+{
+    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
+          page->out);
+    put_verdict_text(page);
+    fputs(" - octo-farm</title>\n<style>\n", page->out);
+    for (size_t i = 0; farm_page_style[i] != NULL; i++)
+        fputs(farm_page_style[i], page->out);
+    fputs("</style>\n</head>\n<body>\n", page->out);
+}
+
+static void put_verdict(const struct farm_page *page)
+{
+    const struct farm_summary *summary = page->summary;
+    const char *sort = summary->total.runs == 0                ? "fair"
+                       : summary->status == SIM_EXIT_OK        ? "good"
+                       : summary->status == SIM_EXIT_UNDECIDED ? "fair"
+                                                               : "bad";
+    fprintf(page->out, "<p class=\"verdict %s\">", sort);
+    put_verdict_text(page);
     fputs("</p>\n", page->out);
     if (!summary->complete) {
         fputs("<p class=\"partial\" role=\"note\"><strong>Not the whole farm.</strong> ",
@@ -148,7 +155,7 @@ static void put_tiles(const struct farm_page *page)
     put_tile(page->out, "undecided", total->undecided, total->undecided != 0 ? "fair" : "");
     put_tile(page->out, "scenarios", summary->scenario_count, "");
     put_tile(page->out, "events", total->events, "");
-    put_time_tile(page->out, "time", lasted_ms);
+    put_time_tile(page->out, "elapsed", lasted_ms);
     put_time_tile(page->out, "work of all cores", total->wall_ns / 1000000);
     fputs("</dl>\n", page->out);
 }
