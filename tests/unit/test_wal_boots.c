@@ -1,5 +1,5 @@
-/* What a boot after a crash finds, and must leave as it is: the records that stand, whether anything
- * leads to them or not, and the newest vote, of which there may be one copy only. */
+/* What a boot after a crash finds, and must leave as it is: the records that stand, whether
+ * anything leads to them or not, and the newest vote, of which there may be one copy only. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -67,8 +67,7 @@ static uint32_t standing_find(const struct world *world, struct standing *found)
                 if (octo_record_parse(bytes + at, size - at, seed, &record, &needed) != OCTO_ERR_OK)
                     continue;
                 cr_assert(count < RECORDS);
-                found[count++] =
-                    (struct standing){file, at, needed, check_of(bytes + at, needed)};
+                found[count++] = (struct standing){file, at, needed, check_of(bytes + at, needed)};
             }
         }
     }
@@ -96,9 +95,10 @@ static bool led_to(const struct standing *records, uint32_t count, const struct 
     return false;
 }
 
-/* A crash among batches of several sectors leaves, of some, the later sectors only: records to which
- * nothing leads. The boot goes on behind them: what it wrote over them might be lost in its turn, all
- * of it or its end, and then a record before them, of another batch, would lead to them. */
+/* A crash among batches of several sectors leaves, of some, the later sectors only: records to
+ * which nothing leads. The boot goes on behind them: what it wrote over them might be lost in its
+ * turn, all of it or its end, and then a record before them, of another batch, would lead to them.
+ */
 Test(wal_boots, no_record_is_written_over)
 {
     struct world *world = world_make();
