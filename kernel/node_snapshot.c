@@ -65,8 +65,9 @@ static bool log_pressed(const struct octo_log *log, octo_index snapshot, octo_in
            octo_log_span(log, snapshot, applied) > log->bytes_max / 16;
 }
 
-/* Takes one after so many entries, or when space for the log runs out. Not while somebody is being
- * sent the present one, who would have to begin anew, unless it is about space. */
+/* Takes one after so many entries, or when space for the log runs out, or when a peer has refused
+ * the present one, be it of the same state. Not while somebody is being sent that, who would have
+ * to begin anew, unless it is about space, or of no use. */
 void octo_node_snapshot_consider(struct octo_node *node, struct octo_step *step)
 {
     const struct octo_machine *machine = step->effects->machine;
@@ -75,13 +76,14 @@ void octo_node_snapshot_consider(struct octo_node *node, struct octo_step *step)
 
     if (node->config.snapshot_entries == 0 || machine->snapshot == NULL || machine->restore == NULL)
         return;
-    if (!octo_snapshots_idle(node->snapshots, step->now) || node->applied == newest)
+    const bool doubted = octo_snapshots_doubted(node->snapshots);
+    if (!octo_snapshots_idle(node->snapshots, step->now) || (node->applied == newest && !doubted))
         return;
-    octo_assert(node->applied > newest); /* behind it only while it is restored: not idle */
+    octo_assert(node->applied >= newest); /* behind it only while it is restored: not idle */
     const bool due = node->applied - newest >= node->config.snapshot_entries;
     const bool pressed =
         log_pressed(log, newest, node->applied) || octo_wal_pressed(node->wal, node->applied);
-    if (!pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
+    if (!doubted && !pressed && (!due || octo_snapshots_sending(node->snapshots, step->now)))
         return;
     const struct octo_position position = octo_log_position(log, node->applied);
     octo_snapshots_take(node->snapshots, step, &position);

@@ -160,26 +160,26 @@ static void put_identity(struct text *text, const struct octo_key *key)
         put(text, " %s=%" PRIu64, names->second, key->identity[1]);
 }
 
-void octo_plan_line_text(const struct octo_plan_line *line, char bytes[OCTO_PLAN_LINE_BYTES])
+void octo_plan_line_text(const struct octo_plan_line *line, char text[OCTO_PLAN_LINE_BYTES])
 {
     const struct octo_key *key = &line->key;
-    struct text text = {bytes, OCTO_PLAN_LINE_BYTES, 0};
+    struct text out = {text, OCTO_PLAN_LINE_BYTES, 0};
 
-    put(&text, "%s", octo_decision_text((enum octo_decision)key->purpose));
-    put_actor(&text, "by", key->actor);
-    put_target(&text, key);
+    put(&out, "%s", octo_decision_text((enum octo_decision)key->purpose));
+    put_actor(&out, "by", key->actor);
+    put_target(&out, key);
     if (key->incarnation != 0)
-        put(&text, " life=%u", key->incarnation);
-    put_detail(&text, key);
-    put_identity(&text, key);
+        put(&out, " life=%u", key->incarnation);
+    put_detail(&out, key);
+    put_identity(&out, key);
     if (key->attempt != 0)
-        put(&text, " try=%u", key->attempt);
+        put(&out, " try=%u", key->attempt);
     if (line->fault != 0)
-        put(&text, " fault=%s", octo_fault_text((enum octo_fault)line->fault));
+        put(&out, " fault=%s", octo_fault_text((enum octo_fault)line->fault));
     if (line->none)
-        put(&text, " none");
+        put(&out, " none");
     else
-        put(&text, " bits=%" PRIx64, line->bits);
+        put(&out, " bits=%" PRIx64, line->bits);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------

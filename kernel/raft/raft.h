@@ -30,6 +30,7 @@ struct octo_peer {
     uint32_t inflight_count;
     octo_index snapshot_index; /* SNAPSHOT: of the one that is being sent; 0: none yet */
     uint64_t snapshot_offset;  /* of the chunk that it wants */
+    uint32_t snapshot_had;     /* so often it has had all of it */
     uint64_t probe_round;      /* in which the probe or that chunk was sent */
     octo_index probe_last;     /* PROBE: up to here it was sent entries */
     bool probe_sent;           /* PROBE, SNAPSHOT: wait for the answer or for the next heartbeat */

@@ -23,6 +23,7 @@ void octo_raft_peer_mode_set(struct octo_peer *peer, enum octo_peer_mode mode)
     peer->inflight_count = 0;
     peer->snapshot_index = 0;
     peer->snapshot_offset = 0;
+    peer->snapshot_had = 0;
     peer->probe_round = 0;
     peer->probe_last = 0;
 }

@@ -58,6 +58,7 @@ void octo_raft_snapshot_send(struct octo_raft *raft, struct octo_step *step, str
     if (peer->snapshot_index != newest->position.index) { /* another one: from the beginning */
         peer->snapshot_index = newest->position.index;
         peer->snapshot_offset = 0;
+        peer->snapshot_had = 0;
         peer->probe_sent = false;
     }
     const struct octo_snapshot_chunk *chunk = chunk_for(raft, peer);

@@ -38,6 +38,21 @@ void octo_raft_snapshot_ack_due(struct octo_raft *raft, struct octo_step *step)
     raft->acked = octo_max_u64(raft->acked, index);
 }
 
+/* A follower that has all of the file for the second time has found it damaged the first time. It
+ * may be the file here that is, and then it would be refused for ever. */
+static void snapshot_had(struct octo_raft *raft, struct octo_peer *peer, uint64_t offset)
+{
+    const uint64_t bytes = octo_snapshots_newest(raft->snapshots)->bytes;
+
+    if (offset < bytes || peer->snapshot_offset >= bytes)
+        return;
+    peer->snapshot_had++;
+    if (peer->snapshot_had < 2)
+        return;
+    octo_snapshots_doubt(raft->snapshots);
+    peer->snapshot_had = 0;
+}
+
 enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_step *step,
                                           const struct octo_message *message)
 {
@@ -64,6 +79,7 @@ enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_st
      * it: the follower may be busy with it. And nothing is sent again to one that is silent. */
     if (peer->mode == OCTO_PEER_SNAPSHOT && response->index == peer->snapshot_index &&
         (response->offset != peer->snapshot_offset || response->round > peer->probe_round)) {
+        snapshot_had(raft, peer, response->offset);
         peer->snapshot_offset = response->offset;
         peer->probe_sent = false;
     }

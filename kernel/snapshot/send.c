@@ -74,6 +74,16 @@ bool octo_snapshot_being_read(const struct octo_snapshots *snapshots, uint32_t n
     return false;
 }
 
+void octo_snapshots_doubt(struct octo_snapshots *snapshots)
+{
+    snapshots->doubted = snapshots->newest.number;
+}
+
+bool octo_snapshots_doubted(const struct octo_snapshots *snapshots)
+{
+    return snapshots->doubted != 0 && snapshots->doubted == snapshots->newest.number;
+}
+
 bool octo_snapshots_sending(const struct octo_snapshots *snapshots, octo_time_ns now)
 {
     return snapshots->sent && now - snapshots->sent_at < snapshots->config->election_timeout_ns;

@@ -102,6 +102,7 @@ struct octo_snapshots {
     uint32_t failures;     /* in a row */
     struct octo_snapshot_file newest;
     uint32_t number_max; /* that any file has, or had */
+    uint32_t doubted;    /* the number of one that a peer has refused; 0: none */
     uint32_t old;        /* the file that `newest` has replaced, and is not recycled yet; 0: none */
     uint32_t discard;    /* number of the file that is suspect */
     bool spare;          /* file 0 is there */

@@ -58,7 +58,9 @@ void octo_snapshots_take(struct octo_snapshots *snapshots, struct octo_step *ste
                          const struct octo_position *position)
 {
     octo_assert(octo_snapshots_idle(snapshots, step->now));
-    octo_assert(position->index > snapshots->newest.position.index);
+    octo_assert(
+        position->index > snapshots->newest.position.index ||
+        (position->index == snapshots->newest.position.index && octo_snapshots_doubted(snapshots)));
     octo_assert(step->effects->machine->snapshot != NULL);
     octo_assert(step->effects->machine->restore != NULL);
     job_begin(snapshots, step, position, 0);

@@ -327,6 +327,53 @@ Test(install, a_snapshot_over_a_longer_log_that_lost)
     world_free(world);
 }
 
+/* The newest snapshot of a node rots. */
+static void snapshot_rots(struct world *world, octo_node_id id)
+{
+    struct snapdisk *disk = world->members[id].disk;
+    struct snapdisk_file *newest = NULL;
+
+    for (uint32_t i = 0; i < SNAPDISK_FILES; i++) {
+        struct snapdisk_file *file = &disk->files[i];
+        if (file->name != SNAPDISK_NONE && file->name >> 24 == OCTO_FILE_SNAPSHOT &&
+            (newest == NULL || file->name > newest->name))
+            newest = file;
+    }
+    cr_assert(newest != NULL);
+    for (uint32_t at = 100; at < SNAPDISK_BYTES; at += 100)
+        newest->cache[at] ^= 0xff;
+}
+
+/* What a leader sends has rotted since it was verified, and there is nothing new that another
+ * snapshot would be taken of: the follower refuses it, and gets another one of the same state. */
+Test(install, a_snapshot_that_rotted_at_the_leader)
+{
+    struct world *world = world_new(1024);
+    uint64_t sequence = 60;
+
+    commands(world, 5);
+    const octo_node_id away = leader_of(world) % NODES + 1;
+    world->members[away].away = true;
+    for (;; sequence++) { /* until the last entry is the snapshot's */
+        commands(world, sequence);
+        for (uint32_t turn = 0; turn < 300; turn++)
+            world_turn(world);
+        const struct octo_node_view view = view_of(world, leader_of(world));
+        if (view.snapshot == view.applied && view.applied == view.last)
+            break;
+        cr_assert(sequence < 200);
+    }
+    const octo_node_id leader = leader_of(world);
+    const octo_index last = view_of(world, leader).last;
+    snapshot_rots(world, leader);
+    world->members[away].away = false;
+    caught_up_await(world);
+    cr_assert_eq(leader_of(world), leader);
+    cr_assert_eq(view_of(world, leader).last, last);
+    cr_assert_geq(mark_of(world, away, OCTO_MARK_SNAPSHOT_INSTALLED), 1);
+    world_free(world);
+}
+
 Test(install, the_follower_dies_at_every_operation)
 {
     uint32_t installed = 0;
