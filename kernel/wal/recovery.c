@@ -266,6 +266,12 @@ static void flush_begin(struct octo_wal *wal, octo_index tail)
         flush->base_due = true;
         flush->base_sequence = scan->base_sequence;
         flush->base_at = wal->log.base;
+    } else if (wal->log.last == wal->log.base.index &&
+               octo_wal_ahead(&wal->log.base, &scan->marker.at)) {
+        /* Nothing in the log says how far the snapshot goes: were that lost, the promise would be
+         * forgotten. */
+        flush->base_due = true;
+        flush->base_at = wal->log.base;
     }
 }
 

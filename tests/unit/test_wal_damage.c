@@ -467,6 +467,42 @@ Test(wal_damage, lost_snapshot)
     free(world);
 }
 
+/* A snapshot beyond the log's end, or of another log: the crash came before the log could say that
+ * it goes on from there. From the next READY on it is a promise, which outlives the snapshot. */
+Test(wal_damage, lost_snapshot_that_the_log_never_saw)
+{
+    struct world *world = world_make();
+
+    for (size_t i = 0; i < 2 * sizeof ages / sizeof ages[0]; i++) {
+        struct octo_position floor;
+        lived(world, ages[i / 2]);
+        boot(world);
+        const struct octo_log *log = octo_wal_log(world->wal);
+        const octo_index index = i % 2 == 0 ? log->last + 5 : log->last - 1;
+        const struct octo_position snapshot = {
+            .index = index, .term = octo_wal_term(world->wal) + 1, .chain = octo_mix(index)};
+        const struct octo_position before_it = world->model.snapshot;
+        if (index <= before_it.index)
+            continue;
+        struct octo_step step = world_step_begin(world);
+        world_install(world, &step, &snapshot, false);
+        world_step_end(world, &step);
+        world_settle(world);
+        world_power_loss(world, LOSE_ALL);
+        boot(world);
+        cr_assert(world->model.complaint == NULL, "%s: %zu", world->model.complaint, i);
+        cr_assert_eq(octo_wal_durable(world->wal), index);
+        world_power_loss(world, LOSE_ALL);
+        world->model.snapshot = before_it;
+        world->model.lossy = true;
+        boot(world);
+        cr_assert(octo_wal_floor(world->wal, &floor), "%zu", i);
+        cr_assert(!octo_wal_ahead(&snapshot, &floor), "%zu: %llu", i,
+                  (unsigned long long)floor.index);
+    }
+    free(world);
+}
+
 /* Every marker of both topics is damaged: what was promised is not known any more. */
 Test(wal_damage, all_markers)
 {
