@@ -27,8 +27,6 @@ struct octo_world_plan {
 #define AFTER_BREAK_NS (2 * OCTO_SECOND)
 
 static _Thread_local struct octo_plan *recorder;
-static _Thread_local enum octo_decision
-    striking; /* the family of the window's strike that is under way */
 
 /* ---- Plans as data --------------------------------------------------------------------------- */
 
@@ -276,13 +274,10 @@ void world_planned_record(const struct octo_world *world, const struct octo_key 
         record(world, key, bits, fault);
 }
 
-void plan_striking(enum octo_decision family)
-{
-    striking = family;
-}
-
 void plan_struck(const struct octo_world *world, octo_node_id id)
 {
+    const uint8_t striking = world->schedule.striking;
+
     if (recorder == NULL || striking == OCTO_DECIDE_NONE)
         return;
     for (uint32_t i = recorder->count; i-- > 0;) {

@@ -1,7 +1,7 @@
 /* Plans as text: docs/plans.md. */
 #include "sim/plan_parse.h"
 
-#define TEXT_BYTES 512u /* of a line, comment included */
+#define TEXT_BYTES 2048u /* of a line, comment included: one with every mark fits */
 
 /* ---- Headers --------------------------------------------------------------------------------- */
 
@@ -211,6 +211,10 @@ bool octo_plan_read(struct octo_plan *plan, FILE *file, char error[OCTO_PLAN_ERR
     *plan = (struct octo_plan){.options = octo_sim_options_default()};
     while (fgets(text, sizeof text, file) != NULL) {
         number++;
+        if (strlen(text) == sizeof text - 1 && text[sizeof text - 2] != '\n') {
+            (void)snprintf(why, sizeof why, "is longer than %zu bytes", sizeof text - 2);
+            break;
+        }
         line_trim(text);
         if (number == 1 && strcmp(text, "octo-plan 1") != 0) {
             (void)snprintf(why, sizeof why, "expected 'octo-plan 1', not '%.40s'", text);

@@ -546,7 +546,7 @@ void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
 
     if (world->quiet || (strikes && world_calm(world)))
         return;
-    plan_striking(strike_family(what));
+    world->schedule.striking = (uint8_t)strike_family(what);
     switch (what) {
     case WHAT_WINDOW:
         window_begin(world);
@@ -577,7 +577,7 @@ void schedule_item(struct octo_world *world, uint32_t window, uint64_t token)
         damage_strike(world, (enum octo_fault)world->schedule.damage_kind, world->schedule.damage);
         break;
     }
-    plan_striking(OCTO_DECIDE_NONE);
+    world->schedule.striking = OCTO_DECIDE_NONE;
 }
 
 void schedule_end(struct octo_world *world)

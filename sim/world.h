@@ -121,6 +121,7 @@ struct octo_schedule {
     uint64_t crash, partition, pause, damage;        /* its decisions' bits */
     uint64_t format[OCTO_SIM_NODES_MAX + 1];         /* of crashes while formatting, by node */
     uint8_t crash_kind, partition_kind, damage_kind; /* enum octo_fault: what the bits chose */
+    uint8_t striking; /* enum octo_decision: the family whose strike is under way; NONE: none is */
     uint32_t lived[OCTO_SIM_NODES_MAX + 1]; /* windows that began with the node ready, with a log */
     bool partition_active, partition_cut;   /* cut is false while a flapping one is healed */
     uint32_t partition_window;              /* the window that began the active one */
@@ -200,8 +201,8 @@ static inline bool world_calm(const struct octo_world *world)
  * says about the strike of a window; if it is SILENT, *bits are the seed's, and
  * world_planned_record is told what came of it.
  *
- * plan_striking: the strike of a window's family is under way (NONE: it is over); plan_struck: it
- * hits a node (0: none in particular). For the comments of a recording. */
+ * plan_struck: the strike that is under way hits a node (0: none in particular). For the comments
+ * of a recording. */
 enum plan_answer {
     PLAN_SILENT,  /* the seed decides */
     PLAN_NOTHING, /* no strike */
@@ -214,7 +215,6 @@ enum plan_answer world_planned(struct octo_world *world, const struct octo_key *
                                uint8_t *fault);
 void world_planned_record(const struct octo_world *world, const struct octo_key *key, uint64_t bits,
                           uint8_t fault);
-void plan_striking(enum octo_decision family);
 void plan_struck(const struct octo_world *world, octo_node_id id);
 
 /* plan_calm: nothing happens but what the plan says, and nothing is forced or missed.

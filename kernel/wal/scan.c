@@ -20,16 +20,6 @@
 
 #define REPAIR_FAILURES_MAX 8u /* of one segment: then its damage stays, and the twin must do */
 
-static uint64_t sector_start(const struct octo_wal *wal, uint64_t offset)
-{
-    return offset & ~(uint64_t)(wal->config.sector_bytes - 1);
-}
-
-static struct wal_segment *segment_now(const struct octo_wal *wal)
-{
-    return &wal->segments.items[wal->scan.segment];
-}
-
 /* The end of the longer topic; OCTO_NEVER while that is unknown. */
 static uint64_t topics_end(const struct wal_scan *scan)
 {
@@ -48,8 +38,8 @@ static void window_read(struct octo_wal *wal)
             reader->have = 0;
             continue;
         }
-        octo_wal_reader_start(reader, wal_topic_file(topic, segment_now(wal)->number), scan->base,
-                              scan->buffers[topic], wal->config.read_bytes);
+        octo_wal_reader_start(reader, wal_topic_file(topic, wal_segment_now(wal)->number),
+                              scan->base, scan->buffers[topic], wal->config.read_bytes);
     }
 }
 
@@ -72,7 +62,7 @@ static void window_start(struct octo_wal *wal, uint64_t base, uint64_t at, uint8
 static void window_next(struct octo_wal *wal)
 {
     struct wal_scan *scan = &wal->scan;
-    const uint64_t base = sector_start(wal, scan->at);
+    const uint64_t base = wal_sector_start(wal, scan->at);
     const uint64_t sector = (base - scan->base) / wal->config.sector_bytes;
 
     /* What the window before found of this window's first sector. */
@@ -84,7 +74,7 @@ static void window_next(struct octo_wal *wal)
 static void segment_start(struct octo_wal *wal)
 {
     struct wal_scan *scan = &wal->scan;
-    const struct wal_segment *segment = segment_now(wal);
+    const struct wal_segment *segment = wal_segment_now(wal);
 
     for (uint32_t topic = 0; topic < WAL_TOPICS; topic++)
         scan->ends[topic] = (segment->topics & 1u << topic) != 0 ? OCTO_NEVER : 0;
@@ -143,7 +133,7 @@ static void window_take(struct octo_wal *wal)
         }
     }
     if (unreadable != 0)
-        scan->blind_segment = segment_now(wal)->number;
+        scan->blind_segment = wal_segment_now(wal)->number;
     if (unreadable == WAL_BOTH)
         octo_wal_fail(wal, OCTO_ERR_IO);
     else if (unreadable != 0)
@@ -152,90 +142,10 @@ static void window_take(struct octo_wal *wal)
 
 /* ---- Records --------------------------------------------------------------------------------- */
 
-/* Whether the bytes there look like a record of ours that came to harm. */
-static bool looks_damaged(enum octo_err err)
-{
-    return err == OCTO_ERR_CHECKSUM || err == OCTO_ERR_VERSION;
-}
-
-/* What lies at scan->at. */
-struct look {
-    uint32_t topics; /* that hold the record; 0 if none does */
-    bool more;       /* none does, perhaps because the window ends too early */
-    bool damaged;    /* bytes of a topic look like a record of ours that came to harm */
-    uint64_t
-        stray_end; /* of the last record that begins further on in the sector; 0 if none does */
-};
-
-static struct look record_at(struct octo_wal *wal, struct octo_record *record)
-{
-    struct wal_scan *scan = &wal->scan;
-    const uint64_t place = octo_segment_place(segment_now(wal)->number, scan->at);
-    const uint64_t seed = wal_record_seed(wal, place);
-    const uint64_t in = scan->at - scan->base;
-
-    struct look look = {0};
-    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
-        const uint8_t *bytes = scan->buffers[topic] + in;
-        uint64_t needed;
-        const enum octo_err err =
-            octo_record_parse(bytes, wal->config.read_bytes - in, seed, record, &needed);
-        look.more = look.more || err == OCTO_ERR_TRUNCATED;
-        look.damaged = look.damaged || looks_damaged(err);
-        if (err != OCTO_ERR_OK)
-            continue;
-        /* The twin is compared, which is cheaper than a second checksum. */
-        const bool equal = memcmp(bytes, scan->buffers[topic ^ 1u] + in, needed) == 0;
-        return (struct look){.topics = equal ? WAL_BOTH : 1u << topic};
-    }
-    return look;
-}
-
-/* Whether a record may begin in [from, to) of the bytes, from and to multiples of 8. Without a branch
- * in the loop: nearly every sector that is asked about is empty. */
-static bool magic_in(const uint8_t *bytes, uint64_t from, uint64_t to)
-{
-    uint32_t found = 0;
-
-    for (uint64_t at = from; at < to; at += 8)
-        found |= octo_get_u32(bytes + at) == OCTO_RECORD_MAGIC;
-    return found != 0;
-}
-
-/* Looks for records that begin in the sector of scan->at, where nothing leads to them: the sectors
- * of their batch before this one were lost with the power. They do not count, and must not be
- * written over: what is written may be lost in its turn, all of it or its end, and then a record
- * before them, of another batch, would lead to them. */
-static void stray_look(const struct octo_wal *wal, struct look *look)
-{
-    const struct wal_scan *scan = &wal->scan;
-    const uint64_t end = sector_start(wal, scan->at) + wal->config.sector_bytes;
-
-    if (!magic_in(scan->buffers[0], scan->at - scan->base, end - scan->base) &&
-        !magic_in(scan->buffers[1], scan->at - scan->base, end - scan->base))
-        return;
-    for (uint64_t at = scan->at; at < end; at += 8) {
-        const uint64_t place = octo_segment_place(segment_now(wal)->number, at);
-        const uint64_t in = at - scan->base;
-        for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
-            const uint8_t *bytes = scan->buffers[topic] + in;
-            struct octo_record record;
-            uint64_t needed;
-            if (octo_get_u32(bytes) != OCTO_RECORD_MAGIC)
-                continue;
-            const enum octo_err err = octo_record_parse(
-                bytes, wal->config.read_bytes - in, wal_record_seed(wal, place), &record, &needed);
-            look->more = look->more || err == OCTO_ERR_TRUNCATED;
-            if (err == OCTO_ERR_OK)
-                look->stray_end = octo_max_u64(look->stray_end, at + needed);
-        }
-    }
-}
-
 /* Whether the window has to be read again before what was seen at scan->at is believed. One topic's
  * damage is harmless while the other has the record: a second look at the window is enough for all
  * of it. What both lack is looked at twice, each place for itself. */
-static bool in_doubt(struct wal_scan *scan, const struct look *look)
+static bool in_doubt(struct wal_scan *scan, const struct wal_look *look)
 {
     const bool one_lacks = look->topics != 0 && look->topics != WAL_BOTH;
     const bool both_lack = look->topics == 0 && look->damaged;
@@ -294,7 +204,7 @@ static bool damage_in_one(const struct octo_wal *wal)
     if (lacks != 1u << WAL_MAIN && lacks != 1u << WAL_RECOVERY)
         return false;
     const uint8_t *whole = scan->buffers[lacks == 1u << WAL_MAIN ? WAL_RECOVERY : WAL_MAIN];
-    const uint64_t end = sector_start(wal, scan->at) + wal->config.sector_bytes - scan->base;
+    const uint64_t end = wal_sector_start(wal, scan->at) + wal->config.sector_bytes - scan->base;
     for (uint64_t i = in; i < end; i++)
         if (whole[i] != 0)
             return false;
@@ -315,7 +225,7 @@ static void used_note(struct wal_scan *scan, uint64_t end)
 static void record_take(struct octo_wal *wal, const struct octo_record *record, uint32_t topics)
 {
     struct wal_scan *scan = &wal->scan;
-    const uint64_t place = octo_segment_place(segment_now(wal)->number, scan->at);
+    const uint64_t place = octo_segment_place(wal_segment_now(wal)->number, scan->at);
 
     if (topics != WAL_BOTH || scan->repairing)
         record_note(wal, record, topics);
@@ -329,10 +239,10 @@ static void record_take(struct octo_wal *wal, const struct octo_record *record, 
 }
 
 /* No record at scan->at: on to the next sector, or to where records have not been taken yet. */
-static void record_missed(struct octo_wal *wal, const struct look *look)
+static void record_missed(struct octo_wal *wal, const struct wal_look *look)
 {
     struct wal_scan *scan = &wal->scan;
-    const uint64_t next = sector_start(wal, scan->at) + wal->config.sector_bytes;
+    const uint64_t next = wal_sector_start(wal, scan->at) + wal->config.sector_bytes;
 
     if (look->stray_end != 0)
         used_note(scan, look->stray_end);
@@ -358,10 +268,8 @@ static bool window_scan(struct octo_wal *wal)
     scan->at = scan->window_at;
     while (scan->at < end && wal->stage != OCTO_WAL_FAILED && !scan->rescan) {
         struct octo_record record;
-        struct look look = record_at(wal, &record);
-        if (look.topics == 0)
-            stray_look(wal, &look);
-        if (look.more && sector_start(wal, scan->at) > scan->base)
+        const struct wal_look look = octo_wal_look(wal, &record);
+        if (look.more && wal_sector_start(wal, scan->at) > scan->base)
             break;
         if (in_doubt(scan, &look))
             return false;
@@ -386,7 +294,7 @@ static uint32_t sectors_done(const struct octo_wal *wal)
     const struct wal_scan *scan = &wal->scan;
     const uint64_t end = scan->at >= topics_end(scan)
                              ? octo_align_up(scan->at, wal->config.sector_bytes)
-                             : sector_start(wal, scan->at);
+                             : wal_sector_start(wal, scan->at);
     const uint64_t most = wal->config.read_bytes / wal->config.sector_bytes;
 
     return (uint32_t)octo_min_u64((end - scan->base) / wal->config.sector_bytes, most);
@@ -420,14 +328,14 @@ static struct octo_disk_op repair_op(const struct octo_wal *wal)
     const struct wal_repair *repair = &scan->repair;
     struct octo_disk_op op = {
         .kind = OCTO_DISK_WRITE,
-        .file = wal_topic_file(repair->topic, segment_now(wal)->number),
+        .file = wal_topic_file(repair->topic, wal_segment_now(wal)->number),
         .offset = scan->base + (uint64_t)repair->sector * wal->config.sector_bytes,
         .length = repair->count * wal->config.sector_bytes,
         .data =
             scan->buffers[repair->topic ^ 1u] + (size_t)repair->sector * wal->config.sector_bytes,
     };
 
-    if ((segment_now(wal)->topics & 1u << repair->topic) == 0) {
+    if ((wal_segment_now(wal)->topics & 1u << repair->topic) == 0) {
         op = (struct octo_disk_op){.kind = OCTO_DISK_CREATE, .file = op.file};
     } else if (repair->count == 0) {
         op = (struct octo_disk_op){
@@ -482,7 +390,7 @@ void octo_wal_scan_completion(struct octo_wal *wal, struct octo_step *step,
     switch ((enum octo_disk_kind)op.kind) {
     case OCTO_DISK_CREATE:
         if (err == OCTO_ERR_OK) {
-            segment_now(wal)->topics |= 1u << repair->topic;
+            wal_segment_now(wal)->topics |= 1u << repair->topic;
             repair->topics_made |= 1u << repair->topic;
         }
         break;
@@ -529,7 +437,7 @@ static bool repair_goes_on(struct octo_wal *wal, bool segment_over)
 static bool segment_next(struct octo_wal *wal)
 {
     struct wal_scan *scan = &wal->scan;
-    struct wal_segment *segment = segment_now(wal);
+    struct wal_segment *segment = wal_segment_now(wal);
 
     segment->bytes =
         (uint32_t)octo_min_u64(octo_min_u64(scan->ends[WAL_MAIN], scan->ends[WAL_RECOVERY]),

@@ -378,6 +378,30 @@ void octo_wal_segments_completion(struct octo_wal *wal, struct octo_step *step,
 /* octo_wal_segments_room: bytes that entries can still be written to without a new segment. */
 uint64_t octo_wal_segments_room(const struct octo_wal *wal);
 
+/* ---- look.c -------------------------------------------------------------------------------- */
+
+static inline uint64_t wal_sector_start(const struct octo_wal *wal, uint64_t offset)
+{
+    return offset & ~(uint64_t)(wal->config.sector_bytes - 1);
+}
+
+/* The segment that the scan is in. */
+static inline struct wal_segment *wal_segment_now(const struct octo_wal *wal)
+{
+    return &wal->segments.items[wal->scan.segment];
+}
+
+/* What lies at scan->at. */
+struct wal_look {
+    uint32_t topics;    /* that hold the record; 0 if none does */
+    bool more;          /* none does, perhaps because the window ends too early */
+    bool damaged;       /* bytes of a topic look like a record of ours that came to harm */
+    uint64_t stray_end; /* of the last record that begins further on in the sector; 0: none does */
+};
+
+/* octo_wal_look fills *record with the record at scan->at, if either topic has it. */
+struct wal_look octo_wal_look(const struct octo_wal *wal, struct octo_record *record);
+
 /* ---- scan.c -------------------------------------------------------------------------------- */
 
 void octo_wal_scan_start(struct octo_wal *wal);
