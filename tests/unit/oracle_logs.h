@@ -23,13 +23,7 @@ static inline void steady(void)
     rig_append(1, 1, 1, NULL);
     for (octo_index i = 2; i <= 4; i++)
         rig_append(1, i, 1, "command");
-    cr_assert(rig_step(1));
-    rig_store(1);
-    rig_trace(OCTO_TRACE_DURABLE, 4, 0, 0, 0);
-    cr_assert(rig_step(1));
-    cr_assert(rig_replicate(1, 2, 4));
-    rig_commit(1, 4);
-    cr_assert(rig_step(1));
+    rig_commit_with(1, 4, 2, 4);
     rig_commit(2, 4);
     cr_assert(rig_step_append(2, 1, 4, 0));
 }

@@ -447,6 +447,20 @@ static inline bool rig_replicate(octo_node_id leader, octo_node_id to, octo_inde
     return rig_step(to);
 }
 
+/* rig_commit_with: the leader stores what it has appended, up to `last`, and commits up to `commit`
+ * with `follower`, which has no more than that. */
+static inline void rig_commit_with(octo_node_id leader, octo_index last, octo_node_id follower,
+                                   octo_index commit)
+{
+    cr_assert(rig_step(leader));
+    rig_store(leader);
+    rig_trace(OCTO_TRACE_DURABLE, last, 0, 0, 0);
+    cr_assert(rig_step(leader));
+    cr_assert(rig_replicate(leader, follower, commit));
+    rig_commit(leader, commit);
+    cr_assert(rig_step(leader), "%s", octo_oracles_verdict(rig.oracles)->why);
+}
+
 /* rig_open makes a cluster of node_count new nodes, all READY. */
 static inline void rig_open(uint32_t node_count)
 {

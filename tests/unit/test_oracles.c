@@ -11,13 +11,7 @@ static void steady(void)
     rig_append(1, 1, 1, NULL);
     rig_append(1, 2, 1, "two");
     rig_append(1, 3, 1, "three");
-    cr_assert(rig_step(1));
-    rig_store(1);
-    rig_trace(OCTO_TRACE_DURABLE, 3, 0, 0, 0);
-    cr_assert(rig_step(1));
-    cr_assert(rig_replicate(1, 2, 3));
-    rig_commit(1, 3);
-    cr_assert(rig_step(1));
+    rig_commit_with(1, 3, 2, 3);
     cr_assert_eq(octo_oracles_committed(rig.oracles), 3);
 }
 

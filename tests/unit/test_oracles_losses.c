@@ -167,13 +167,7 @@ static void gone_on(void)
     cr_assert(rig_elect(1, 3, N(2)));
     for (octo_index i = 5; i <= 6; i++)
         rig_append(1, i, 3, "command");
-    cr_assert(rig_step(1));
-    rig_store(1);
-    rig_trace(OCTO_TRACE_DURABLE, 6, 0, 0, 0);
-    cr_assert(rig_step(1));
-    cr_assert(rig_replicate(1, 2, 5));
-    rig_commit(1, 5);
-    cr_assert(rig_step(1), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig_commit_with(1, 6, 2, 5);
 }
 
 /* n3 starts on a snapshot at entry 5, without what it had behind it. */
