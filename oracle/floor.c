@@ -127,8 +127,8 @@ void oracle_floor_ready(struct octo_oracles *oracles, const struct oracle_step *
     floor_allowed(oracles, step);
     if (oracles->stopped)
         return;
-    /* Terms never fall along a log: on a snapshot of a later term no entry of the promise's can have
-     * been committed. */
+    /* Terms never fall along a log: on a snapshot of a later term no entry of the promise's can
+     * have been committed. */
     if (node->acked <= node->log.base.index || node->acked_term < node->log.base.term) {
         oracle_promise_move(oracles, node, node->log.base.index);
         return;
