@@ -1,4 +1,5 @@
 /* octo-min: the shortest plan that still breaks the same property in the same way. */
+#include "sim/main/words.h"
 #include "tools/min/min.h"
 
 #include <errno.h>
@@ -116,16 +117,12 @@ static const struct option flags[] = {
 
 static uint64_t number(const char *flag, uint64_t least, uint64_t most)
 {
-    char *end;
-    errno = 0;
-    const unsigned long long value = strtoull(optarg, &end, 10);
-    if (*optarg < '0' || *optarg > '9' || *end != '\0' || errno != 0 || value < least ||
-        value > most) {
-        complain("--%s wants a whole number from %llu to %llu, not '%.60s'", flag,
-                 (unsigned long long)least, (unsigned long long)most, optarg);
-        exit(EXIT_USAGE);
-    }
-    return value;
+    uint64_t value;
+    if (sim_number(optarg, least, most, &value))
+        return value;
+    complain("--%s wants a whole number from %llu to %llu, not '%.60s'", flag,
+             (unsigned long long)least, (unsigned long long)most, optarg);
+    exit(EXIT_USAGE);
 }
 
 static enum octo_sim_faults mix(void)
@@ -138,16 +135,10 @@ static enum octo_sim_faults mix(void)
 }
 
 /* A flag that getopt has accepted must stand there in full. */
-static void refuse_abbreviation(const char *word, int found)
+static void refuse_abbreviation(const char *word)
 {
-    if (word[0] != '-' || word[1] != '-')
+    if (word[0] != '-' || word[1] != '-' || sim_flag_name(flags, word) != NULL)
         return;
-    for (const struct option *flag = flags; flag->name != NULL; flag++) {
-        const size_t size = strlen(flag->name);
-        if (flag->val == found && strncmp(word + 2, flag->name, size) == 0 &&
-            (word[2 + size] == '\0' || word[2 + size] == '='))
-            return;
-    }
     complain("unknown flag '%.60s' (flags are never abbreviated); see --help", word);
     exit(EXIT_USAGE);
 }
@@ -230,7 +221,7 @@ static void take_all(struct arguments *arguments, int argc, char **argv, bool *r
             complain("%.60s wants a value; see --help", argv[at]);
             exit(EXIT_USAGE);
         }
-        refuse_abbreviation(argv[at], found);
+        refuse_abbreviation(argv[at]);
         take(arguments, found, run_given);
     }
     if (optind < argc) {

@@ -1,4 +1,4 @@
-/* Words of a command line. Private to sim/main/ and tools/farm/. */
+/* Words of a command line. Private to sim/main/, tools/farm/ and octo-min. */
 #ifndef OCTO_SIM_MAIN_WORDS_H
 #define OCTO_SIM_MAIN_WORDS_H
 
