@@ -1,4 +1,4 @@
-/* Words of a command line. Private to sim/main/, tools/farm/ and octo-min. */
+/* Words of a command line. Private to sim/main/ and the programs of tools/. */
 #ifndef OCTO_SIM_MAIN_WORDS_H
 #define OCTO_SIM_MAIN_WORDS_H
 

@@ -23,8 +23,10 @@ LAYERS = {
     "fuzz": {"fuzz", "kernel", "vfs", "oracle", "sim"},
 }
 # The benchmark of the durable log drives it without a node around it. The farm makes the runs that
-# octo-sim makes, and names and reports them alike.
+# octo-sim makes, and names and reports them alike. All programs read the words of a command line
+# alike.
 PRIVATE = {"bench/wal": {"kernel/wal/wal.h", "kernel/wal/record.h"},
+           "tools": {"sim/main/words.h"},
            "tools/farm": {"sim/main/outcome.h", "sim/main/object.h", "sim/main/scenarios.h",
                           "sim/main/words.h"}}
 SYSTEM_IN_KERNEL = {"stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "limits.h",
