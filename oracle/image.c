@@ -32,6 +32,14 @@ static void topic_changed(struct oracle_topic *topic, uint32_t number, uint64_t 
     topic->dirty_high = clean ? high : octo_max_u64(topic->dirty_high, high);
 }
 
+/* Nothing of what was decoded stood in a segment behind `resume`: a new one, which never came to be
+ * durable. */
+static void segment_gone(struct oracle_topic *topic, uint32_t number)
+{
+    if (number > topic->gone && octo_segment_place(number, 0) <= topic->resume)
+        topic->gone = number;
+}
+
 void oracle_image_changed(struct oracle_node *node, struct octo_file file, uint64_t offset,
                           uint64_t length, const struct octo_images *images)
 {
@@ -49,7 +57,7 @@ void oracle_image_changed(struct oracle_node *node, struct octo_file file, uint6
         return;
     struct oracle_topic *topic = &image->topics[file.kind == OCTO_FILE_MAIN ? 0 : 1];
     if (!images->size(images->context, node->id, file, &size))
-        topic->gone = file.number > topic->gone ? file.number : topic->gone;
+        segment_gone(topic, file.number);
     else if (length > 0)
         topic_changed(topic, file.number, offset, length);
 }

@@ -258,29 +258,77 @@ bool simdisk_cache_has_space(const struct octo_simdisk *disk, uint32_t index, ui
 
 /* ---- Reads ----------------------------------------------------------------------------------- */
 
+/* The entry of sector `number`; sector is that of the one before it, or NULL. A leaf's entries
+ * stand side by side. */
+static const struct simdisk_sector *sector_next(const struct octo_simdisk *disk,
+                                                const struct simdisk_file *file,
+                                                const struct simdisk_sector *sector,
+                                                uint32_t number)
+{
+    if (sector != NULL && number % SIMDISK_LEAF_SECTORS != 0)
+        return sector + 1;
+    return simdisk_tree_find(&disk->pool, file, number);
+}
+
+/* What a read finds in the sector; NULL if that is zeros. */
+static const uint8_t *sector_seen(const struct octo_simdisk *disk,
+                                  const struct simdisk_sector *sector)
+{
+    if (sector == NULL || sector->cache == SIMDISK_SLOT_NONE)
+        return NULL;
+    return simdisk_slot(&disk->pool, sector->cache);
+}
+
+/* A log is read long after it was written: its bytes are fetched from memory while the sector
+ * before them is copied. */
+static void slot_fetch(const uint8_t *slot)
+{
+    for (size_t at = 0; at < SIMDISK_SLOT_BYTES; at += SIMDISK_SLOT_UNIT)
+        __builtin_prefetch(slot + at);
+}
+
+static void sector_copy(uint8_t *to, const uint8_t *seen, uint32_t from, uint32_t piece)
+{
+    if (piece < SIMDISK_SLOT_BYTES) {
+        if (seen == NULL)
+            memset(to, 0, piece);
+        else
+            memcpy(to, seen + from, piece);
+    } else if (seen == NULL) {
+        simdisk_slot_clear(to);
+    } else {
+        simdisk_slot_copy(to, seen);
+    }
+}
+
 uint32_t simdisk_cache_read(const struct octo_simdisk *disk, uint32_t index, uint64_t offset,
                             uint8_t *to, uint32_t size)
 {
     const struct simdisk_file *file = &disk->files[index];
-    if (offset >= file->size)
+    if (offset >= file->size || size == 0)
         return 0;
     const uint32_t total = (uint32_t)octo_min_u64(size, file->size - offset);
-    uint64_t at = offset;
+    uint32_t number = (uint32_t)(offset / SIMDISK_SLOT_BYTES);
+    uint32_t from = (uint32_t)(offset % SIMDISK_SLOT_BYTES);
     uint32_t left = total;
-    while (left > 0) {
-        const uint32_t from = (uint32_t)(at % SIMDISK_SLOT_BYTES);
+    const struct simdisk_sector *sector = simdisk_tree_find(&disk->pool, file, number);
+    const uint8_t *seen = sector_seen(disk, sector);
+    for (;;) {
         const uint32_t piece = (uint32_t)octo_min_u64(left, SIMDISK_SLOT_BYTES - from);
-        const struct simdisk_sector *sector =
-            simdisk_tree_find(&disk->pool, file, (uint32_t)(at / SIMDISK_SLOT_BYTES));
-        if (sector == NULL || sector->cache == SIMDISK_SLOT_NONE)
-            memset(to, 0, piece);
-        else
-            memcpy(to, (uint8_t *)simdisk_slot(&disk->pool, sector->cache) + from, piece);
-        to += piece;
-        at += piece;
+        const uint8_t *now = seen;
         left -= piece;
+        if (left > 0) {
+            sector = sector_next(disk, file, sector, ++number);
+            seen = sector_seen(disk, sector);
+            if (seen != NULL)
+                slot_fetch(seen);
+        }
+        sector_copy(to, now, from, piece);
+        if (left == 0)
+            return total;
+        to += piece;
+        from = 0;
     }
-    return total;
 }
 
 /* ---- Syncs ----------------------------------------------------------------------------------- */
