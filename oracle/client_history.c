@@ -160,7 +160,8 @@ void oracle_history_check(struct octo_oracles *oracles, struct octo_arena scratc
     struct octo_linearizable_report report;
     uint32_t count = 0;
 
-    if (!machine_is_registers(oracles) || max == 0)
+    if (!machine_is_registers(oracles) || max == 0 ||
+        !oracle_judges(oracles, OCTO_PROPERTY_LINEARIZABLE))
         return;
     struct octo_history_operation *history = octo_arena_alloc(&scratch, max * sizeof *history);
     uint32_t *numbers = octo_arena_alloc(&scratch, max * sizeof *numbers);

@@ -44,6 +44,12 @@ enum octo_property {
 const char *octo_property_text(enum octo_property property);
 const char *octo_property_what(enum octo_property property);
 
+/* Properties on which nothing else rests, as bits (1u << property): who wants may leave them
+ * unjudged. The others are what the oracles follow the cluster by. */
+#define OCTO_PROPERTIES_OPTIONAL                                                  \
+    (1u << OCTO_PROPERTY_LINEARIZABLE | 1u << OCTO_PROPERTY_RECOVERY_IDEMPOTENT | \
+     1u << OCTO_PROPERTY_CONVERGENCE | 1u << OCTO_PROPERTY_LIVENESS)
+
 #define OCTO_WHY_BYTES 512u
 
 /* The first property that broke. `why` is one readable line without a newline; it names nodes,
@@ -69,6 +75,7 @@ struct octo_oracles_config {
     uint32_t machine_memory_bytes; /* for the oracle's own replay */
     uint32_t sessions_max;
     uint32_t result_bytes_max;
+    uint32_t unjudged; /* properties, as bits; of OCTO_PROPERTIES_OPTIONAL */
 };
 
 /* How an oracle reads durable images; passed with each call, never kept. */

@@ -241,6 +241,11 @@ static inline uint32_t oracle_majority(const struct octo_oracles *oracles)
     return oracles->config.node_count / 2 + 1;
 }
 
+static inline bool oracle_judges(const struct octo_oracles *oracles, enum octo_property property)
+{
+    return (oracles->config.unjudged >> property & 1) == 0;
+}
+
 /* oracle_break is octo_oracles_break at the present event; oracle_undecided says that a check could
  * not be finished. */
 void oracle_break(struct octo_oracles *oracles, enum octo_property property, const char *format,

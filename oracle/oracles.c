@@ -19,7 +19,7 @@ static void verdict_break(struct octo_oracles *oracles, enum octo_property prope
     struct octo_verdict *verdict = &oracles->verdict;
 
     octo_assert(property != OCTO_PROPERTY_NONE);
-    if (verdict->property != OCTO_PROPERTY_NONE)
+    if (verdict->property != OCTO_PROPERTY_NONE || !oracle_judges(oracles, property))
         return; /* the first one counts */
     verdict->property = property;
     verdict->event = event;
@@ -94,6 +94,7 @@ struct octo_oracles *octo_oracles_create(struct octo_arena *arena,
 
     octo_assert(config->node_count >= 1);
     octo_assert(config->node_count <= OCTO_NODES_MAX);
+    octo_assert((config->unjudged & ~OCTO_PROPERTIES_OPTIONAL) == 0);
     if (oracles == NULL)
         return NULL;
     memset(oracles, 0, sizeof *oracles);

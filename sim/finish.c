@@ -251,6 +251,33 @@ static bool at_rest(const struct octo_world *world, char *why, size_t size)
     return true;
 }
 
+/* Judges the end: nodes as octo_oracles_finish takes them. */
+static bool end_judged(struct octo_world *world, const struct octo_node *const *nodes)
+{
+    const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
+    const struct octo_images images = host_images(world);
+    const bool holds = octo_oracles_finish(world->oracles, world->events, nodes, &images);
+
+    world_share(world, share);
+    return holds;
+}
+
+/* The cluster did not come to rest. Liveness may be no matter here; then what clients were told and
+ * what the disks hold is judged all the same, but for damage that knows no budget. */
+static void restless(struct octo_world *world, const char *why, octo_time_ns since)
+{
+    const struct octo_node *const nobody[OCTO_SIM_NODES_MAX + 1] = {0};
+    const bool unjudged = (world->options.tuning.unjudged >> OCTO_PROPERTY_LIVENESS & 1) != 0;
+
+    if (!world->options.unbounded && !unjudged)
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
+                           "%s, %llu ms after faults stopped and %llu ms after the last progress",
+                           why, (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
+                           (unsigned long long)((world->now - since) / OCTO_MS));
+    else if ((world->options.unbounded || end_judged(world, nobody)) && !plan_calm(world))
+        (void)did_as_asked(world);
+}
+
 static void look_quiet(struct octo_world *world)
 {
     const struct octo_node *nodes[OCTO_SIM_NODES_MAX + 1] = {0};
@@ -258,18 +285,10 @@ static void look_quiet(struct octo_world *world)
     char why[OCTO_WHY_BYTES / 2];
 
     if (!at_rest(world, why, sizeof why)) {
-        if (world->now <= since + world->drawing.heal_ns)
-            return;
-        world->over = true;
-        if (world->options.unbounded) { /* what was lost everywhere is waited for in vain */
-            if (!plan_calm(world))
-                (void)did_as_asked(world);
-            return;
+        if (world->now > since + world->drawing.heal_ns) {
+            world->over = true;
+            restless(world, why, since);
         }
-        octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
-                           "%s, %llu ms after faults stopped and %llu ms after the last progress",
-                           why, (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
-                           (unsigned long long)((world->now - since) / OCTO_MS));
         return;
     }
     for (octo_node_id id = 1; id <= world->options.node_count; id++) {
@@ -278,11 +297,8 @@ static void look_quiet(struct octo_world *world)
         else
             nodes[id - 1] = world->hosts[id].node;
     }
-    const enum octo_sim_share share = world_share(world, OCTO_SHARE_ORACLES);
-    const struct octo_images images = host_images(world);
-    if (octo_oracles_finish(world->oracles, world->events, nodes, &images))
+    if (end_judged(world, nodes))
         (void)(marks_hit(world) && (plan_calm(world) || did_something(world)));
-    world_share(world, share);
     world->over = true;
 }
 

@@ -138,6 +138,7 @@ struct octo_sim_tuning {
     uint32_t required_faults[OCTO_FAULT_COUNT]; /* least count; less is vacuous */
     uint32_t required_marks[OCTO_MARK_COUNT];
     enum octo_sim_target crash_target;
+    uint32_t unjudged; /* properties, as bits; of OCTO_PROPERTIES_OPTIONAL */
 };
 
 /* Which kinds of fault are on, and how people write it. */

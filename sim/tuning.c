@@ -34,7 +34,8 @@ bool tuning_ok(const struct octo_sim_tuning *tuning)
     /* A clock that runs backwards is none. */
     if (tuning->rates_ppm[OCTO_FAULT_CLOCK_DRIFT] > OCTO_SIM_DRIFT_MAX_PPM)
         return false;
-    if ((uint32_t)tuning->crash_target > OCTO_SIM_TARGET_TURN)
+    if ((uint32_t)tuning->crash_target > OCTO_SIM_TARGET_TURN ||
+        (tuning->unjudged & ~OCTO_PROPERTIES_OPTIONAL) != 0)
         return false;
     const bool both =
         tuning_has(tuning, OCTO_TUNE_FAULTS_FROM) && tuning_has(tuning, OCTO_TUNE_FAULTS_TO);

@@ -90,6 +90,7 @@ static bool oracles_make(struct octo_world *world)
         .machine_memory_bytes = config->machine_memory_bytes,
         .sessions_max = config->sessions_max,
         .result_bytes_max = config->result_bytes_max,
+        .unjudged = world->options.tuning.unjudged,
     };
     world->oracles = octo_oracles_create(&world->arena, &oracles);
     return world->oracles != NULL;

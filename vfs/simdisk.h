@@ -29,7 +29,8 @@
  * a slot of its own with what the disk really holds. A clean sector's cached content is the honest
  * slot while the page cache hides the lie, the lie's slot when it shows. A write that is to go
  * astray makes an entry when it is submitted, and the lie is told when its content becomes durable;
- * content that is thrown away before (written over, reverted, lost) tells none. Two kindnesses: a
+ * content that is thrown away before (written over, reverted, lost) tells none. A power loss takes
+ * unsynced content that goes astray from the honest disk too, wherever it lands. Two kindnesses: a
  * write over a part of a sector whose lie shows finds the honest bytes around it, so that the
  * honest content never holds a lie's bytes; a second lie shows at once where the first one did.
  *
@@ -407,6 +408,10 @@ void simdisk_lie_forsaken(struct octo_simdisk *disk, uint32_t index, uint32_t nu
  * disk too unless it goes astray. The sector's former slot is taken care of. */
 void simdisk_lie_durable(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                          struct simdisk_sector *sector, uint32_t content);
+
+/* simdisk_lie_land: the cached content, which goes astray, arrives where it goes, if anywhere. */
+void simdisk_lie_land(struct octo_simdisk *disk, uint32_t index, uint32_t number,
+                      const struct simdisk_sector *sector);
 
 /* simdisk_lie_torn: the first `bytes` of the cached content reach the disk, over a lie. */
 void simdisk_lie_torn(struct octo_simdisk *disk, uint32_t index, uint32_t number,

@@ -56,8 +56,9 @@ static void tear(struct octo_simdisk *disk, const struct simdisk_sector *sector,
                size);
 }
 
-/* Asks what became of a dirty sector; of content that went astray nothing can be torn here. Returns
- * whether the durable content changed. */
+/* Asks what became of a dirty sector. Content that went astray arrives elsewhere, or nowhere,
+ * whole; here an honest disk has lost it, as it may: to keep it would be to hold against a node
+ * what it was never told and can never read. Returns whether the durable content changed. */
 static bool resolve_sector(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                            struct simdisk_sector *sector, const struct octo_disk_host *host)
 {
@@ -66,7 +67,9 @@ static bool resolve_sector(struct octo_simdisk *disk, uint32_t index, uint32_t n
     const uint64_t answer =
         simdisk_ask(host, OCTO_CHANCE_CRASH_SECTOR, simdisk_file_of(disk->durable_names[index]),
                     OCTO_DISK_NONE, number);
-    if (answer == 0 || (astray && answer != 1)) {
+    if (astray && answer == 1)
+        simdisk_lie_land(disk, index, number, sector);
+    if (astray || answer == 0) {
         disk->stats.sectors_lost++;
         simdisk_cache_revert(disk, index, number, sector);
         return false;

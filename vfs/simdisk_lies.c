@@ -213,6 +213,15 @@ void simdisk_lie_durable(struct octo_simdisk *disk, uint32_t index, uint32_t num
 
 /* ---- Crashes --------------------------------------------------------------------------------- */
 
+void simdisk_lie_land(struct octo_simdisk *disk, uint32_t index, uint32_t number,
+                      const struct simdisk_sector *sector)
+{
+    const uint32_t astray = simdisk_lie_find(disk, index, number, sector)->astray;
+    simdisk_cut(simdisk_slot(&disk->pool, sector->cache), number, disk->files[index].size);
+    if (astray < SIMDISK_SECTOR_NONE - number)
+        land(disk, index, number + astray, sector->cache);
+}
+
 void simdisk_lie_torn(struct octo_simdisk *disk, uint32_t index, uint32_t number,
                       const struct simdisk_sector *sector, uint32_t bytes)
 {

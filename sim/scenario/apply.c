@@ -303,6 +303,22 @@ static bool set_required(const struct apply *apply, uint32_t *count)
     return small_number(apply, UNIT_COUNT, 1, 1000000, count);
 }
 
+/* `property: on`, and `off` where nothing else rests on it. */
+static bool set_judged(const struct apply *apply, enum octo_property property)
+{
+    uint32_t *unjudged = &apply->scenario->options.tuning.unjudged;
+    uint32_t number = 0;
+
+    if (!word(apply, switch_words, "on or off", &number))
+        return false;
+    if (number == 0 && (OCTO_PROPERTIES_OPTIONAL >> property & 1) == 0)
+        return refuse(apply, "on: other oracles rest on it");
+    *unjudged &= ~(1u << property);
+    if (number == 0)
+        *unjudged |= 1u << property;
+    return true;
+}
+
 /* ---- Which key is it ---------------------------------------------------------------------------
  */
 
@@ -331,8 +347,9 @@ static const struct {
 #undef TUNE_KEY
 };
 
-static const char *const sections[] = {"faults",  "schedule", "network", "disk",    "clock",
-                                       "clients", "workload", "storage", "require", "ceilings"};
+static const char *const sections[] = {"faults",  "schedule", "network",  "disk",
+                                       "clock",   "clients",  "workload", "storage",
+                                       "oracles", "require",  "ceilings"};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -351,6 +368,9 @@ static const char *candidate(const char *section, size_t number)
     }
     if (section[0] == '\0')
         return left < COUNT_OF(sections) ? sections[left] : NULL;
+    if (strcmp(section, "oracles") == 0) /* the first property is none */
+        return left + 1 < OCTO_PROPERTY_COUNT ? octo_property_text((enum octo_property)(left + 1))
+                                              : NULL;
     const bool require = strcmp(section, "require") == 0;
     if (!require && strcmp(section, "faults") != 0)
         return NULL;
@@ -388,6 +408,7 @@ static bool apply_setting(const struct apply *apply)
     struct octo_sim_tuning *tuning = &apply->scenario->options.tuning;
     const bool faults = strcmp(entry->section, "faults") == 0;
     const bool require = strcmp(entry->section, "require") == 0;
+    const bool oracles = strcmp(entry->section, "oracles") == 0;
 
     for (size_t i = 0; i < COUNT_OF(plain_keys); i++) {
         if (strcmp(plain_keys[i].section, entry->section) == 0 &&
@@ -403,6 +424,10 @@ static bool apply_setting(const struct apply *apply)
         if (strcmp(entry->key, octo_fault_text((enum octo_fault)i)) == 0)
             return faults ? set_fault(apply, (enum octo_fault)i)
                           : set_required(apply, &tuning->required_faults[i]);
+    }
+    for (uint32_t i = 1; i < OCTO_PROPERTY_COUNT && oracles; i++) {
+        if (strcmp(entry->key, octo_property_text((enum octo_property)i)) == 0)
+            return set_judged(apply, (enum octo_property)i);
     }
     for (uint32_t i = 0; i < OCTO_MARK_COUNT && require; i++) {
         if (strcmp(entry->key, octo_mark_text((enum octo_mark)i)) == 0)

@@ -67,6 +67,9 @@ REFUSED = [
     (HEAD + "storage:\n  segment-bytes: 1KiB\n", "a size (B, KiB, MiB) from 16KiB to 128KiB"),
     (HEAD + "require:\n  kill: 0\n", "from 1 to"),
     (HEAD + "faults:\n  kill: off\nrequire:\n  kill: 1\n", "'kill' is off and required"),
+    (HEAD + "oracles:\n  liveness: maybe\n", ":4: 'liveness' wants on or off, not 'maybe'"),
+    (HEAD + "oracles:\n  linearisable: off\n", "did you mean 'linearizable'?"),
+    (HEAD + "oracles:\n  durable-ack: off\n", ":4: 'durable-ack' wants on: other oracles rest"),
     (HEAD + "ceilings:\n  excused: 2\n", "percentage"),
     (70000 * "#", "at most 65536 bytes"),
 ]
@@ -263,6 +266,15 @@ class Files(unittest.TestCase):
             else:
                 leads = [line.split()[3][0] == "L" for line in kills]
                 self.assertEqual(set(leads), {target == "leader"}, kills)
+
+    def test_liveness_is_judged_unless_the_scenario_says_not(self):
+        hopeless = ("mix: none\nnetwork:\n  latency: 1s\nclients:\n  duration: 1s\n  give-up: 1s\n"
+                    "oracles:\n  linearizable: off\n")
+        judged = self.run_file(hopeless)
+        self.assertEqual((judged["verdict"], judged["property"]), ("broken", "liveness"))
+        ignored = self.run_file(hopeless + "  liveness: off\n")
+        self.assertEqual((ignored["verdict"], ignored["acked"]), ("ok", 0))
+        self.assertEqual(ignored["hash"], judged["hash"])
 
     def test_bandwidth_slows_a_link_down(self):
         wide = self.run_file("mix: none\nnetwork:\n  latency: 1ms\n")

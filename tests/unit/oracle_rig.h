@@ -461,8 +461,9 @@ static inline void rig_commit_with(octo_node_id leader, octo_index last, octo_no
     cr_assert(rig_step(leader), "%s", octo_oracles_verdict(rig.oracles)->why);
 }
 
-/* rig_open makes a cluster of node_count new nodes, all READY. */
-static inline void rig_open(uint32_t node_count)
+/* rig_open_unjudged makes a cluster of node_count new nodes, all READY; some properties, as bits,
+ * are not judged. rig_open: all are. */
+static inline void rig_open_unjudged(uint32_t node_count, uint32_t unjudged)
 {
     const struct octo_oracles_config config = {
         .cluster_id = RIG_CLUSTER,
@@ -474,6 +475,7 @@ static inline void rig_open(uint32_t node_count)
         .machine_memory_bytes = 65536,
         .sessions_max = 4,
         .result_bytes_max = 128,
+        .unjudged = unjudged,
     };
     memset(&rig, 0, sizeof rig);
     octo_arena_init(&rig.arena, aligned_alloc(64, RIG_ARENA), RIG_ARENA);
@@ -489,6 +491,11 @@ static inline void rig_open(uint32_t node_count)
         rig_vote(id, 0, 0);
         cr_assert(rig_boot(id));
     }
+}
+
+static inline void rig_open(uint32_t node_count)
+{
+    rig_open_unjudged(node_count, 0);
 }
 
 static inline void rig_close(void)

@@ -174,6 +174,17 @@ static void arrive(struct inode *inode, uint32_t at, const uint8_t *content, uin
     memset(to + kept, 0, SECTOR - kept);
 }
 
+/* The sector's content arrives where it goes astray, if that sector has content of its own. */
+static void land(struct inode *inode, uint32_t i, const uint8_t *content, uint64_t astray)
+{
+    if (astray >= SECTORS - i || !inode->cells[i + astray].written)
+        return;
+    const uint32_t at = i + (uint32_t)astray;
+    arrive(inode, at, content, i, inode->durable_size);
+    if (inode->cells[at].shows)
+        show(inode, at);
+}
+
 static void make_durable(struct inode *inode, uint32_t i, const uint8_t *content, uint64_t astray)
 {
     const uint64_t end = octo_min_u64(inode->size, (i + 1) * SECTOR);
@@ -182,12 +193,8 @@ static void make_durable(struct inode *inode, uint32_t i, const uint8_t *content
     inode->cells[i].written = true;
     if (astray == 0)
         arrive(inode, i, content, i, BYTES);
-    if (astray == 0 || astray >= SECTORS - i || !inode->cells[i + astray].written)
-        return;
-    const uint32_t at = i + (uint32_t)astray;
-    arrive(inode, at, content, i, inode->durable_size);
-    if (inode->cells[at].shows)
-        show(inode, at);
+    else
+        land(inode, i, content, astray);
 }
 
 /* Whole sectors that were allocated or written need no space. */

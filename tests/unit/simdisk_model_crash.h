@@ -43,9 +43,12 @@ static void model_resolve_dirty(struct inode *inode, uint32_t i, uint64_t fate)
         memcpy(content + i * SECTOR + head, inode->durable + i * SECTOR + head, SECTOR - head);
         memcpy(platter + head, inode->platter + i * SECTOR + head, SECTOR - head);
     }
-    make_durable(inode, i, content, cell->astray);
-    if (cell->astray == 0)
-        memcpy(inode->platter + i * SECTOR, platter, SECTOR);
+    if (cell->astray != 0) { /* elsewhere, and not here */
+        land(inode, i, content, cell->astray);
+        return;
+    }
+    make_durable(inode, i, content, 0);
+    memcpy(inode->platter + i * SECTOR, platter, SECTOR);
 }
 
 static void model_resolve_file(struct inode *inode, uint32_t name)

@@ -8,13 +8,18 @@
 static struct octo_machine_context machine;
 static _Alignas(64) uint8_t region[65536];
 
-static void begin(void)
+static void begin_unjudged(uint32_t unjudged)
 {
-    rig_open(3);
+    rig_open_unjudged(3, unjudged);
     cr_assert(rig_elect(1, 1, N(2) | N(3)));
     rig_append(1, 1, 1, NULL);
     machine.allocator = octo_allocator_init(region, sizeof region);
     cr_assert_eq(octo_machine_kv.init(&machine), OCTO_ERR_OK);
+}
+
+static void begin(void)
+{
+    begin_unjudged(0);
 }
 
 static struct octo_buffer encode(enum octo_kv_op op, const char *key, const char *value,
@@ -468,4 +473,20 @@ Test(oracles_end, full_memory_is_undecided)
             cr_assert(verdict->undecided);
         rig_close();
     }
+}
+
+/* What is not judged breaks nothing, and what is judged goes on to be. */
+Test(oracles_end, convergence_that_nobody_asked_for)
+{
+    begin_unjudged(1u << OCTO_PROPERTY_CONVERGENCE);
+    ask(5, 1, append("x"));
+    commit(5, 1, append("x"), 1);
+    struct octo_node other = rig.nodes[2];
+    other.digest++;
+    cr_assert(end_again(&other));
+
+    const uint32_t operation = ask(6, 1, append("y"));
+    told(operation, OCTO_KV_OK, "");
+    cr_assert_not(end_again(&other));
+    rig_broke(NO_LOST_WRITE);
 }

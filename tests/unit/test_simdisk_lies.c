@@ -165,6 +165,28 @@ Test(simdisk_lies, a_torn_write_over_a_lie_leaves_its_tail)
     rig_free(rig);
 }
 
+Test(simdisk_lies, a_power_loss_takes_an_unsynced_write_that_goes_astray_from_the_honest_disk_too)
+{
+    struct rig *rig = rig_with_content(4);
+    rig->answers[OCTO_CHANCE_CRASH_SECTOR] = 1;
+    rig->answers[OCTO_CHANCE_MISDIRECTED_WRITE] = 2;
+    rig_write(rig, 0, SECTOR, 'b');
+    rig_power_loss(rig);
+    cr_assert_eq(rig_byte(rig, 0), 'a');
+    cr_assert_eq(rig_durable_byte(rig, 0), 'a');
+    cr_assert_eq(rig_byte(rig, 2 * SECTOR), 'b', "it arrived all the same");
+    cr_assert_eq(rig_durable_byte(rig, 2 * SECTOR), 'a');
+    cr_assert_eq(rig_lies(rig), 1);
+
+    rig->answers[OCTO_CHANCE_MISDIRECTED_WRITE] = 0;
+    rig->answers[OCTO_CHANCE_LOST_WRITE] = 1;
+    rig_write(rig, SECTOR, SECTOR, 'c');
+    rig_power_loss(rig);
+    cr_assert_eq(rig_durable_byte(rig, SECTOR), 'a');
+    cr_assert_eq(rig_lies(rig), 1, "it arrived nowhere");
+    rig_free(rig);
+}
+
 Test(simdisk_lies, a_misdirected_write_goes_further_on)
 {
     struct rig *rig = rig_with_content(4);
