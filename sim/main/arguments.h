@@ -37,8 +37,8 @@
     F(UNTIL, "until", "EVENT", 0, "stop after this event: 1 to 18446744073709551615")        \
     F(DUMP, "dump", "NODE", 0, "show this node's view at --until, or at the end of the run") \
     F(CHECK_DETERMINISM, "check-determinism", "", 0,                                         \
-      "run thrice (other process, other address, other memory content; saved and restored "  \
-      "midway) and compare after every event")                                               \
+      "run again in another process, at another address, over other memory, saved and "      \
+      "restored midway, and as a replay of what was recorded; compare")                      \
     F(JSON, "json", "", 0, "one JSON object a run, each on a line, instead of the report")   \
     F(QUIET, "quiet", "", 'q', "report only what went wrong")                                \
     F(HELP, "help", "", 'h', "show this text")                                               \

@@ -1,5 +1,7 @@
 #include "sim/main/determinism.h"
 
+#include "sim/plan.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -103,7 +105,7 @@ static bool counts_equal(const struct octo_sim_result *a, const struct octo_sim_
     return a->hash == b->hash && a->events == b->events && a->deliveries == b->deliveries &&
            a->virtual_ns == b->virtual_ns && a->acked == b->acked && a->failed == b->failed &&
            a->unknown == b->unknown && a->elections == b->elections && a->crashes == b->crashes &&
-           a->restarts == b->restarts && a->used_bytes == b->used_bytes;
+           a->restarts == b->restarts;
 }
 
 static bool results_equal(const struct octo_sim_result *a, const struct octo_sim_result *b)
@@ -296,11 +298,11 @@ static bool witness_read(struct witness *witness, struct moment *moment, struct 
 static struct runner here;
 static struct capture there;
 
-/* First run, with the witness beside it. */
+/* First run, recorded, with the witness beside it. */
 static bool first_and_second(const struct sim_program *program,
                              const struct octo_sim_options *options, const struct sim_block *block,
-                             struct history *history, struct sim_outcome *outcome,
-                             struct sim_difference *difference)
+                             struct history *history, struct octo_plan *recording,
+                             struct sim_outcome *outcome, struct sim_difference *difference)
 {
     struct witness witness;
     struct octo_sim_result result;
@@ -308,6 +310,7 @@ static bool first_and_second(const struct sim_program *program,
 
     if (!witness_start(program, &witness, options, block))
         return false;
+    octo_plan_record(recording);
     good = runner_begin(program, &here, block, options, PATTERN_FIRST);
     const uint64_t begin = sim_clock_ns();
     while (good && more && !difference->found) {
@@ -326,15 +329,18 @@ static bool first_and_second(const struct sim_program *program,
             differing_lines(difference, &here.capture, &there);
         }
     }
+    octo_plan_record(NULL);
     if (here.world != NULL) {
         sim_outcome_take(outcome, here.world, options, sim_clock_ns() - begin);
+        octo_plan_record_end(recording, here.world);
         runner_end(&here);
     }
     if (good && !difference->found) {
         if (fread(&result, sizeof result, 1, witness.pipe) != 1) {
             sim_complain(program, "the second process ended without its result");
             good = false;
-        } else if (!results_equal(&outcome->result, &result)) {
+        } else if (!results_equal(&outcome->result, &result) ||
+                   outcome->result.used_bytes != result.used_bytes) {
             results_differ(difference, "second process", &outcome->result, &result);
         }
     }
@@ -413,17 +419,78 @@ static bool third(const struct sim_program *program, const struct octo_sim_optio
     return good;
 }
 
+/* Writes the recording and reads it again, as --record and --replay do. */
+static bool plan_again(const struct sim_program *program, struct octo_plan *recording,
+                       struct octo_plan *read)
+{
+    char error[OCTO_PLAN_ERROR_BYTES] = "no memory";
+    const char *scenario = program->arguments.scenario_name;
+    char *text = NULL;
+    size_t size = 0;
+    bool good = false;
+
+    if (scenario != NULL)
+        (void)snprintf(recording->scenario, sizeof recording->scenario, "%s", scenario);
+    FILE *file = open_memstream(&text, &size);
+    if (file != NULL) {
+        const bool wrote = octo_plan_write(recording, file, sim_build_text());
+        good = fclose(file) == 0 && wrote;
+        file = good ? fmemopen(text, size, "r") : NULL;
+        good = file != NULL && octo_plan_read(read, file, error);
+        if (file != NULL)
+            (void)fclose(file);
+    }
+    free(text);
+    if (!good)
+        sim_complain(program, "cannot read what was recorded: %s", error);
+    return good;
+}
+
+/* What the first run's recording says. A plan takes room in the world's memory, and decides as the
+ * seed did. */
+static bool fourth(const struct sim_program *program, struct octo_plan *recording,
+                   const struct sim_block *block, const struct sim_outcome *outcome,
+                   struct sim_difference *difference)
+{
+    struct octo_plan plan = {0};
+    struct octo_sim_result result;
+    struct octo_world *world = NULL;
+    bool good = plan_again(program, recording, &plan);
+
+    if (good) {
+        sim_block_fill(block, PATTERN_FIRST, FILL_BYTES);
+        world = octo_world_create_planned(block->base, block->size, &plan, program->machine);
+        good = world != NULL;
+        if (!good)
+            sim_complain(program, "cannot create a world for the recording of seed %" PRIu64,
+                         plan.options.seed);
+    }
+    if (good) {
+        octo_world_run(world, UINT64_MAX);
+        octo_world_result(world, &result);
+        if (!results_equal(&outcome->result, &result))
+            results_differ(difference, "replay of its recording", &outcome->result, &result);
+    }
+    octo_plan_free(&plan);
+    return good;
+}
+
 bool sim_determinism_check(const struct sim_program *program,
                            const struct octo_sim_options *options, const struct sim_block *block,
                            struct sim_outcome *outcome, struct sim_difference *difference)
 {
     struct history history = {.moments = NULL};
+    struct octo_plan recording = {0};
     *difference = (struct sim_difference){.found = false};
     *outcome = (struct sim_outcome){.options = *options};
-    bool good = first_and_second(program, options, block, &history, outcome, difference);
+    bool good =
+        first_and_second(program, options, block, &history, &recording, outcome, difference);
     if (good && !difference->found)
         good = third(program, options, block, &history, outcome, difference);
+    if (good && !difference->found)
+        good = fourth(program, &recording, block, outcome, difference);
     free(history.moments);
+    octo_plan_free(&recording);
     outcome->compared = good && !difference->found;
     if (difference->found && outcome->result.verdict.property == OCTO_PROPERTY_NONE) {
         struct octo_verdict *verdict = &outcome->result.verdict;

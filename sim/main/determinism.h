@@ -1,12 +1,13 @@
-/* --check-determinism: the same seed, three times, compared after every event. Private to
- * sim/main/.
+/* --check-determinism: the same seed, four times. Private to sim/main/.
  *
- *   1  here
+ *   1  here, recorded
  *   2  in another process (executed anew, so that code and stack lie elsewhere too), in a block at
  *      another address, over memory and stack filled with another pattern
  *   3  here, over a third pattern: saved midway, run on, the block scribbled over, restored, and
- * run to the end
- */
+ *      run to the end
+ *   4  here, as a replay of what was recorded, written as a text and read again
+ *
+ * The first three are compared after every event, the last one by its result and hash. */
 #ifndef OCTO_SIM_MAIN_DETERMINISM_H
 #define OCTO_SIM_MAIN_DETERMINISM_H
 
@@ -25,7 +26,7 @@ struct sim_difference {
     char second[SIM_LINE_BYTES];
 };
 
-/* sim_determinism_check makes the three runs of options; block holds the first and the third. Fills
+/* sim_determinism_check makes the four runs of options; block holds all but the second. Fills
  * outcome from the first run. False if the check itself could not be made (it has complained). */
 bool sim_determinism_check(const struct sim_program *program,
                            const struct octo_sim_options *options, const struct sim_block *block,

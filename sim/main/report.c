@@ -142,8 +142,8 @@ void sim_report_run(const struct sim_program *program, const struct sim_outcome 
     row(program, "events per second", sim_rate(result->events, outcome->wall_ns));
     memory_row(program, "memory", result->used_bytes);
     if (outcome->compared)
-        fprintf(program->out, "  %-*s three runs are equal after every event\n", LABEL_COLUMNS,
-                "determinism");
+        fprintf(program->out, "  %-*s runs are equal after every event, and so is the replay\n",
+                LABEL_COLUMNS, "determinism");
     fprintf(program->out, "  %-*s %016llx\n", LABEL_COLUMNS, "trace hash",
             (unsigned long long)result->hash);
 }

@@ -366,7 +366,7 @@ class Plans(unittest.TestCase):
 class Determinism(unittest.TestCase):
     def test_check(self):
         done = sim("--seed", 5, *SMALL, "--check-determinism")
-        self.assertIn("three runs are equal after every event", done.stdout)
+        self.assertIn("runs are equal after every event, and so is the replay", done.stdout)
         self.assertIn(done.returncode, (0, 1, 4))
         _, run = run_json("--seed", 5, *SMALL, "--check-determinism")
         self.assertTrue(run["deterministic"])
