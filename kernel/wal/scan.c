@@ -1,10 +1,10 @@
 /* The scan: both topics side by side, window by window, segment by segment.
  *
  * At each place a record is taken from whichever topic has it intact. If one was lacking somewhere,
- * all is read once more when it is known which marker counts, and a topic that lacks a record which
- * the marker covers gets it back: the sectors are copied from the twin, whose bytes are equal by
- * construction, from the window in memory. Not the tail: half of a record from here and half from
- * there would make whole what neither topic held, and what had been given up before. Only the
+ * and the marker that counts covers it, all is read once more, and a topic that lacks a record
+ * which the marker covers gets it back: the sectors are copied from the twin, whose bytes are equal
+ * by construction, from the window in memory. Not the tail: half of a record from here and half
+ * from there would make whole what neither topic held, and what had been given up before. Only the
  * damaged topic is written to, and only sectors of which the twin has every record, so a crash in
  * the middle of it can harm nothing that is not damaged already.
  *
@@ -86,6 +86,7 @@ static void segment_start(struct octo_wal *wal)
 void octo_wal_scan_start(struct octo_wal *wal)
 {
     octo_wal_recovery_start(wal);
+    wal->scan.lacked = OCTO_NEVER;
     wal->scan.segment = 0;
     if (wal->segments.count > 0)
         segment_start(wal);
@@ -176,7 +177,7 @@ static void record_note(struct octo_wal *wal, const struct octo_record *record, 
     for (uint64_t sector = from; sector <= to; sector++)
         scan->lacking[sector] |= (uint8_t)lacking;
     if (topics != WAL_BOTH)
-        scan->lacked = true;
+        scan->lacked = octo_min_u64(scan->lacked, record->sequence);
 }
 
 /* Whether something other than padding or a hole lies at scan->at. */
@@ -510,9 +511,10 @@ bool octo_wal_scan_read(struct octo_wal *wal, struct octo_step *step)
     octo_step_directory_give(step, OCTO_DIRECTORY_LOG); /* also when the repair was given up */
     if (!segment_next(wal))
         return false;
-    if (scan->lacked && !scan->repairing) {
+    const octo_sequence limit = scan->marked ? scan->marker.sequence : 0;
+    if (scan->lacked <= limit && !scan->repairing) {
         scan->repairing = true;
-        scan->repair_limit = scan->marked ? scan->marker.sequence : 0;
+        scan->repair_limit = limit;
         octo_wal_scan_start(wal);
         return false;
     }

@@ -132,8 +132,8 @@ struct wal_scan {
     uint32_t rereads;          /* of this window */
     bool window_over;          /* its records are taken; what it repairs may be under way */
 
-    bool lacked;                   /* some record was in one topic only */
-    bool repairing;                /* all is read a second time, and repaired up to */
+    octo_sequence lacked; /* the lowest of a record that was in one topic only; OCTO_NEVER: none */
+    bool repairing;       /* all is read a second time, and repaired up to */
     octo_sequence repair_limit;    /* this sequence, that of the marker that counts */
     struct octo_position snapshot; /* where the log begins */
     octo_sequence accepted;        /* the highest one */
