@@ -133,7 +133,7 @@ class Farm(unittest.TestCase):
                                        ("hang", "hang", "budget"), ("memory", "memory", "limit")]:
             with self.subTest(trap):
                 path = self.path / f"{trap}.db"
-                done = run("--scenario", "swarm", "--seeds", "1..12", "--jobs", 2, "--budget", 2,
+                done = run("--scenario", "swarm", "--seeds", "1..12", "--jobs", 2, "--budget", 10,
                            "--memory", 256, "--db", path, program=TRAPPED, FARM_TRAP=trap)
                 self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
                 rows = table(path)

@@ -13,7 +13,7 @@ struct walk {
     const struct content *file;
     uint64_t at;
     uint64_t seed;
-    XXH3_state_t hash;
+    XXH3_state_t *hash; /* apart: it is aligned beyond what memory for *this is */
     uint8_t raw[OCTO_BLOCK_RAW_MAX];
 };
 
@@ -58,7 +58,7 @@ static bool last_ok(struct walk *walk, const uint8_t *data)
 
     if (octo_get_u64(data) != snapshot->raw_bytes)
         return bad(walk, "the last block tells of another number of bytes");
-    if (octo_get_u64(data + 8) != XXH3_64bits_digest(&walk->hash))
+    if (octo_get_u64(data + 8) != XXH3_64bits_digest(walk->hash))
         return bad(walk, "the last block's hash is not that of the content");
     return true;
 }
@@ -74,7 +74,7 @@ static bool data_ok(struct walk *walk, const uint8_t *data, uint32_t stored, uin
             return bad(walk, "the block does not decompress");
         content = walk->raw;
     }
-    XXH3_64bits_update(&walk->hash, content, raw);
+    XXH3_64bits_update(walk->hash, content, raw);
     walk->snapshot->raw_bytes += raw;
     walk->snapshot->blocks++;
     return true;
@@ -115,13 +115,14 @@ void snapshot_read(struct snapshot *snapshot, const struct directory *directory,
 {
     struct content file;
     struct walk *walk = tool_grow(NULL, 1, sizeof *walk);
+    XXH3_state_t hash;
     bool last = false;
 
     content_read(&file, directory, OCTO_FILE_SNAPSHOT, number);
     *snapshot = (struct snapshot){.number = number, .size = file.size};
-    *walk = (struct walk){.snapshot = snapshot, .file = &file};
-    XXH3_INITSTATE(&walk->hash);
-    XXH3_64bits_reset_withSeed(&walk->hash, 0);
+    *walk = (struct walk){.snapshot = snapshot, .file = &file, .hash = &hash};
+    XXH3_INITSTATE(&hash);
+    XXH3_64bits_reset_withSeed(&hash, 0);
     bool sound = header_ok(walk, cluster);
     while (sound && !last)
         sound = block_ok(walk, &last);
