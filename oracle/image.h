@@ -101,7 +101,7 @@ struct oracle_topic {
     uint64_t resume;   /* end of the last valid record: below it nothing changed since */
     uint64_t dirty_low; /* places that became durable since; equal to dirty_high if none */
     uint64_t dirty_high;
-    uint32_t gone; /* the highest segment that went away since; 0: none */
+    uint32_t gone; /* the highest segment, of those up to `resume`, that went away since; 0: none */
 };
 
 #define ORACLE_TOPICS 2u

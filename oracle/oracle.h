@@ -159,14 +159,15 @@ bool octo_oracles_failed(struct octo_oracles *oracles, uint32_t operation, uint6
 
 /* octo_oracles_finish runs the checks of the end: linearizability, no-lost-write (replay through
  * the machine), exactly-once, convergence over `nodes` (nodes[0] is node 1; all alive and caught
- * up, or NULL entries for those that are excused), full decodes. The free end of the arena is
+ * up, or NULL for those that are excused: all, of a cluster that need not come to rest), full
+ * decodes. The free end of the arena is
  * scratch for them: machine_memory_bytes, the largest snapshot and some 500 bytes an operation;
  * without that much the verdict is undecided. Returns false if any broke. */
 bool octo_oracles_finish(struct octo_oracles *oracles, uint64_t event,
                          const struct octo_node *const *nodes, const struct octo_images *images);
 
 /* octo_oracles_break records a property that the world itself judges (ASSERT, LIVENESS, BOUNDED,
- * NON_VACUOUS). The first one counts. printf-like. */
+ * NON_VACUOUS). The first one counts, and none that is unjudged. printf-like. */
 void octo_oracles_break(struct octo_oracles *oracles, enum octo_property property, uint64_t event,
                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -72,9 +72,10 @@ enum octo_disk_chance_kind {
  * anything, after it, LOST_WRITE, and if that is 0, MISDIRECTED_WRITE; for a READ of anything
  * SHORT_READ (of more than one byte) and MISDIRECTED_READ. LATENCY comes last. A write that goes
  * astray does so with the last content that was written before it reaches the disk: written over by
- * another, it does not matter any more. A fault for which the disk has no memory left does not
- * strike: it keeps 250 sectors' lies. A misdirected read strikes where the other sectors begin
- * within the file, and reads zeros beyond its end. */
+ * another, it does not matter any more. A power loss before it is synced leaves the former content
+ * here, on an honest disk too. A fault for which the disk has no memory left does not strike: it
+ * keeps 250 sectors' lies. A misdirected read strikes where the other sectors begin within the
+ * file, and reads zeros beyond its end. */
 
 /* The semantic identity of one question: the same question is never asked twice in an incarnation.
  */

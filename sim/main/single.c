@@ -183,7 +183,7 @@ static enum sim_exit run(const struct sim_program *program, const struct sim_blo
     return sim_outcome_exit(&outcome);
 }
 
-static enum sim_exit run_thrice(const struct sim_program *program, const struct sim_block *block)
+static enum sim_exit run_compared(const struct sim_program *program, const struct sim_block *block)
 {
     static struct sim_difference difference;
     struct sim_outcome outcome;
@@ -221,7 +221,7 @@ enum sim_exit sim_single(struct sim_program *program)
     }
     const enum sim_exit status =
         program->arguments.check_determinism
-            ? run_thrice(program, &block)
+            ? run_compared(program, &block)
             : run(program, &block, trace, replay ? &plan : NULL, record ? &recording : NULL);
     sim_block_unmap(&block);
     octo_plan_free(&plan);

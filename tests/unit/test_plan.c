@@ -227,6 +227,12 @@ Test(plan, marks_are_judged)
     octo_world_result(world, &result);
     cr_assert_eq(result.verdict.property, OCTO_PROPERTY_NON_VACUOUS);
     cr_assert(strstr(result.verdict.why, "the plan is stale") != NULL, "%s", result.verdict.why);
+    uint32_t missed = 0;
+    while (missed < OCTO_MARK_COUNT && result.marks[missed] != 0)
+        missed++;
+    cr_assert(missed < OCTO_MARK_COUNT);
+    cr_assert(strstr(result.verdict.why, octo_mark_text((enum octo_mark)missed)) != NULL, "%s",
+              result.verdict.why);
     free(block);
     octo_plan_free(&reread);
 }
