@@ -21,15 +21,35 @@ bool oracle_image_init(struct octo_oracles *oracles, struct oracle_node *node)
 
 /* ---- Changes ------------------------------------------------------------------------------- */
 
+/* Joins a span with the one after it. */
+static void spans_join(struct oracle_topic *topic, uint32_t at)
+{
+    struct oracle_span *span = &topic->dirty[at];
+
+    span->low = octo_min_u64(span->low, span[1].low);
+    span->high = octo_max_u64(span->high, span[1].high);
+    topic->dirty_count--;
+    memmove(span + 1, span + 2, (topic->dirty_count - at - 1) * sizeof *span);
+}
+
 static void topic_changed(struct oracle_topic *topic, uint32_t number, uint64_t offset,
                           uint64_t length)
 {
-    const bool clean = topic->dirty_low == topic->dirty_high;
     const uint64_t low = octo_segment_place(number, offset);
-    const uint64_t high = low + length;
+    uint32_t at = topic->dirty_count;
 
-    topic->dirty_low = clean ? low : octo_min_u64(topic->dirty_low, low);
-    topic->dirty_high = clean ? high : octo_max_u64(topic->dirty_high, high);
+    if (at == ORACLE_SPANS_MAX) {
+        spans_join(topic, at - 2);
+        at--;
+    }
+    for (; at > 0 && topic->dirty[at - 1].low > low; at--)
+        topic->dirty[at] = topic->dirty[at - 1];
+    topic->dirty[at] = (struct oracle_span){low, low + length};
+    topic->dirty_count++;
+    while (at + 1 < topic->dirty_count && topic->dirty[at].high >= topic->dirty[at + 1].low)
+        spans_join(topic, at);
+    if (at > 0 && topic->dirty[at - 1].high >= low)
+        spans_join(topic, at - 1);
 }
 
 /* Nothing of what was decoded stood in a segment behind `resume`: a new one, which never came to be
@@ -81,9 +101,18 @@ static bool log_outlives(const struct oracle_topic *topic, uint32_t gone)
 /* Whether what is known of the topic is no ground for what it holds now. */
 static bool topic_stale(const struct oracle_topic *topic)
 {
-    if (topic->dirty_low < topic->dirty_high && topic->dirty_low < topic->resume)
+    if (topic->dirty_count > 0 && topic->dirty[0].low < topic->resume)
         return true;
     return topic->gone != 0 && !log_outlives(topic, topic->gone);
+}
+
+/* Where the last record of a topic may begin: what was decoded ends at `resume`, and what is behind
+ * that has not changed but for the dirty places. */
+static uint64_t topic_end(const struct oracle_topic *topic)
+{
+    const uint32_t count = topic->dirty_count;
+
+    return octo_max_u64(topic->resume, count > 0 ? topic->dirty[count - 1].high : 0);
 }
 
 static void topic_refresh(struct octo_oracles *oracles, struct oracle_node *node, uint32_t number,
@@ -97,11 +126,12 @@ static void topic_refresh(struct octo_oracles *oracles, struct oracle_node *node
         .into = topic,
         .first = number,
         .count = 1,
+        .end = topic_end(topic),
     };
 
     anew = anew || topic_stale(topic);
     topic->gone = 0;
-    if (!anew && topic->dirty_low < topic->dirty_high)
+    if (!anew && topic->dirty_count > 0)
         anew = !oracle_topic_more(&reading);
     if (anew)
         oracle_topic_whole(&reading);
@@ -215,6 +245,7 @@ struct oracle_found oracle_image_found(struct octo_oracles *oracles, struct orac
             .into = &oracles->scratch.merged,
             .first = 0,
             .count = ORACLE_TOPICS,
+            .end = octo_max_u64(topic_end(topic), topic_end(&node->image.topics[1])),
         };
         oracle_topic_whole(&reading);
         topic = reading.into;

@@ -89,6 +89,15 @@ struct oracle_marker {
     uint64_t place;
 };
 
+/* Places [low, high). */
+struct oracle_span {
+    uint64_t low;
+    uint64_t high;
+};
+
+/* A batch, and the segments that are prepared meanwhile: more are joined. */
+#define ORACLE_SPANS_MAX 4u
+
 /* What one topic holds durably, or both together. Places are octo_segment_place. */
 struct oracle_topic {
     struct oracle_log log;
@@ -99,8 +108,8 @@ struct oracle_topic {
     bool passed_over;  /* an entry did not connect: the other topic may have what lacks before it */
     octo_index marked; /* entries up to here are covered by the marker, or by the snapshot */
     uint64_t resume;   /* end of the last valid record: below it nothing changed since */
-    uint64_t dirty_low; /* places that became durable since; equal to dirty_high if none */
-    uint64_t dirty_high;
+    struct oracle_span dirty[ORACLE_SPANS_MAX]; /* became durable since; rising, apart */
+    uint32_t dirty_count;
     uint32_t gone; /* the highest segment, of those up to `resume`, that went away since; 0: none */
 };
 
@@ -208,7 +217,8 @@ static inline struct octo_file oracle_topic_file(uint32_t topic, uint32_t number
                               .number = number};
 }
 
-/* What is decoded: topic `first`, or both together (first 0, count 2), into `into`. */
+/* What is decoded: topic `first`, or both together (first 0, count 2), into `into`. No valid record
+ * begins at the place `end` or behind it: what recycled segments hold is not looked at again. */
 struct oracle_reading {
     struct octo_oracles *oracles;
     const struct octo_images *images;
@@ -216,9 +226,10 @@ struct oracle_reading {
     struct oracle_topic *into;
     uint32_t first;
     uint32_t count;
+    uint64_t end; /* oracle_topic_whole; UINT64_MAX if nobody knows */
 };
 
-/* oracle_topic_whole decodes all of it anew. oracle_topic_more decodes the dirty places, all of
+/* oracle_topic_whole decodes all of it anew, up to `end`. oracle_topic_more decodes the dirty places, all of
  * which lie behind `resume`; false if a cut among them voids what was taken before. */
 void oracle_topic_whole(const struct oracle_reading *reading);
 bool oracle_topic_more(const struct oracle_reading *reading);

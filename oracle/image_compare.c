@@ -15,6 +15,7 @@ static void topic_compare(struct octo_oracles *oracles, struct oracle_node *node
         .into = whole,
         .first = number,
         .count = 1,
+        .end = UINT64_MAX,
     };
 
     oracle_topic_whole(&reading);

@@ -238,6 +238,8 @@ static void places_scan(struct scan *scan, uint64_t from, uint64_t to)
     const uint32_t first = (uint32_t)(from >> 32);
     const uint32_t last = (uint32_t)((to - 1) >> 32);
 
+    if (from >= to)
+        return;
     if (first == last) { /* nearly always */
         segment_scan(scan, first, from & UINT32_MAX, ((to - 1) & UINT32_MAX) + 1);
     } else {
@@ -289,28 +291,28 @@ void oracle_topic_whole(const struct oracle_reading *reading)
 
     scan.oracles->scratch.cut_count = 0;
     topic_clear(&scan);
-    places_scan(&scan, 0, UINT64_MAX);
+    places_scan(&scan, 0, reading->end);
     if (!scan.contradicted || scan.oracles->stopped)
         return;
     cuts_prepare(&scan.oracles->scratch);
     scan.cuts_known = true;
     topic_clear(&scan);
-    places_scan(&scan, 0, UINT64_MAX);
+    places_scan(&scan, 0, reading->end);
 }
 
 bool oracle_topic_more(const struct oracle_reading *reading)
 {
     struct scan scan = scan_of(reading);
     struct oracle_topic *topic = scan.topic;
-    const uint64_t low = topic->dirty_low;
-    const uint64_t to = topic->dirty_high;
+    const uint32_t count = topic->dirty_count;
 
-    octo_assert(low >= topic->resume);
-    topic->dirty_low = 0;
-    topic->dirty_high = 0;
+    topic->dirty_count = 0;
     scan.oracles->scratch.cut_count = 0;
-    /* A record that became whole may begin before what is dirty, but in the same segment. */
-    const uint64_t segment = low >> 32 << 32;
-    places_scan(&scan, octo_max_u64(segment, topic->resume), to);
+    for (uint32_t i = 0; i < count; i++) {
+        /* A record that became whole may begin before what is dirty, but in the same segment. */
+        const struct oracle_span *span = &topic->dirty[i];
+        const uint64_t segment = span->low >> 32 << 32;
+        places_scan(&scan, octo_max_u64(segment, topic->resume), span->high);
+    }
     return !scan.contradicted;
 }

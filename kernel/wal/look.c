@@ -8,6 +8,16 @@ static bool looks_damaged(enum octo_err err)
     return err == OCTO_ERR_CHECKSUM || err == OCTO_ERR_VERSION;
 }
 
+/* Whether both topics hold the same bytes from scan->at to the end of its sector. */
+static bool topics_agree(const struct octo_wal *wal)
+{
+    const struct wal_scan *scan = &wal->scan;
+    const uint64_t in = scan->at - scan->base;
+    const uint64_t end = wal_sector_start(wal, scan->at) + wal->config.sector_bytes - scan->base;
+
+    return memcmp(scan->buffers[WAL_MAIN] + in, scan->buffers[WAL_RECOVERY] + in, end - in) == 0;
+}
+
 static struct wal_look record_look(const struct octo_wal *wal, struct octo_record *record)
 {
     const struct wal_scan *scan = &wal->scan;
@@ -29,6 +39,8 @@ static struct wal_look record_look(const struct octo_wal *wal, struct octo_recor
         const bool equal = memcmp(bytes, scan->buffers[topic ^ 1u] + in, needed) == 0;
         return (struct wal_look){.topics = equal ? WAL_BOTH : 1u << topic};
     }
+    /* What an earlier life of the segment left is the same in both. */
+    look.damaged = look.damaged && !topics_agree(wal);
     return look;
 }
 

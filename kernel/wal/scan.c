@@ -11,7 +11,9 @@
  * Damage is believed only when it is read twice: a read that went astray would have recovery give
  * up a tail that comes up again later, or rewrite what is sound. So the records of a window are
  * taken up to the first place in doubt; then the window is read again, and they are taken from
- * there on. None is taken out of its order: what the log is may depend on that. */
+ * there on. None is taken out of its order: what the log is may depend on that. What looks like
+ * damage and is the same in both topics was left by an earlier life of the segment: two reads do
+ * not go astray to the same bytes, and it is not read again. */
 #include "kernel/wal/wal_state.h"
 
 #define SECTOR_NOT_COVERED 4u /* beside the bits of the topics that lack something */
