@@ -229,8 +229,9 @@ struct oracle_reading {
     uint64_t end; /* oracle_topic_whole; UINT64_MAX if nobody knows */
 };
 
-/* oracle_topic_whole decodes all of it anew, up to `end`. oracle_topic_more decodes the dirty places, all of
- * which lie behind `resume`; false if a cut among them voids what was taken before. */
+/* oracle_topic_whole decodes all of it anew, up to `end`. oracle_topic_more decodes the dirty
+ * places, all of which lie behind `resume`; false if a cut among them voids what was taken before.
+ */
 void oracle_topic_whole(const struct oracle_reading *reading);
 bool oracle_topic_more(const struct oracle_reading *reading);
 
