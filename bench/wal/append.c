@@ -89,16 +89,18 @@ static bool steady_run(const struct append_bench *bench, struct host *host,
     uint64_t last = begin;
     bool more = true;
 
-    do {
+    for (;;) {
         more = more && bench_wal_now() - begin < bench->slice_ns;
         while (more && octo_wal_last(host->wal) - octo_wal_durable(host->wal) <= most) {
             if (!host_append(host, bench->commands, append->size, append->batch))
                 return false;
         }
+        if (octo_wal_durable(host->wal) == octo_wal_last(host->wal))
+            break;
         if (!host_flush(host) || !host_wait(host))
             return false;
         progress_note(series, host, &durable, &last);
-    } while (octo_wal_durable(host->wal) < octo_wal_last(host->wal));
+    }
     const uint64_t spent_ns = bench_wal_now() - begin;
     counts_add(&series->counts, host, &before);
     series_add(series, round, host->counts.bytes_written - before.bytes_written,
