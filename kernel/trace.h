@@ -104,6 +104,7 @@ struct octo_trace {
     M(SNAPSHOT_INSTALLED, "snapshot-installed")                                                    \
     M(SNAPSHOT_OVER_LONGER, "snapshot-over-longer-log")                                            \
     M(SNAPSHOT_DAMAGED, "snapshot-damaged") /* found at boot; an older one or a peer must do */    \
+    M(SNAPSHOT_DOUBTED, "snapshot-doubted") /* what was sent of it was no good: taken anew */      \
     M(SNAPSHOT_RESTORED, "snapshot-restored")
 
 enum octo_mark {

@@ -135,34 +135,68 @@ static bool rot_record(struct octo_world *world, octo_node_id id, uint8_t type, 
            rot_at(world, id, twin, sector, octo_mix(bits), OCTO_FAULT_DISK_ROT_DOUBLE);
 }
 
+/* One of the sectors that were ever written: most of a snapshot's file is room. */
+static bool written_find(const struct octo_world *world, octo_node_id id, struct octo_file file,
+                         uint64_t bits, uint64_t *sector)
+{
+    const struct octo_simdisk *disk = world->hosts[id].disk;
+    uint64_t size = 0;
+    uint64_t written = 0;
+
+    if (!octo_simdisk_durable_size(disk, file, &size))
+        return false;
+    for (uint64_t at = 0; at < size / SECTOR; at++)
+        written += octo_simdisk_durable_sector(disk, file, at) != NULL;
+    uint64_t left = written > 0 ? 1 + octo_range(bits, written) : 0;
+    for (uint64_t at = 0; left > 0; at++) {
+        left -= octo_simdisk_durable_sector(disk, file, at) != NULL;
+        *sector = at;
+    }
+    return written > 0;
+}
+
 /* Any sector of a file that there is but one of. */
 static bool rot_single(struct octo_world *world, octo_node_id id, uint8_t kind, uint64_t bits,
                        enum octo_fault fault)
 {
     const struct octo_file file = file_pick(world, id, kind, part(bits, PART_FILE));
-    uint64_t size = 0;
+    uint64_t sector = 0;
 
-    if (file.number == UINT32_MAX || !ledger_allows(world, id, file) ||
-        !octo_simdisk_durable_size(world->hosts[id].disk, file, &size) || size < SECTOR)
-        return false;
-    return rot_at(world, id, file, octo_range(part(bits, PART_PLACE), size / SECTOR), bits, fault);
+    return file.number != UINT32_MAX && ledger_allows(world, id, file) &&
+           written_find(world, id, file, part(bits, PART_PLACE), &sector) &&
+           rot_at(world, id, file, sector, bits, fault);
+}
+
+/* What rots, if the scenario leaves it open. */
+static enum octo_sim_rot rot_draw(uint64_t bits, bool both)
+{
+    switch (octo_range(part(bits, PART_MEANING), both ? 8 : 6)) {
+    case 0:
+    case 1:
+        return OCTO_SIM_ROT_MARKER;
+    case 2:
+        return OCTO_SIM_ROT_SNAPSHOT;
+    case 6:
+        return OCTO_SIM_ROT_VOTE;
+    default:
+        return OCTO_SIM_ROT_ENTRY;
+    }
 }
 
 static bool rot(struct octo_world *world, octo_node_id id, uint64_t bits, bool both)
 {
     const enum octo_fault fault = both ? OCTO_FAULT_DISK_ROT_DOUBLE : OCTO_FAULT_DISK_ROT;
+    enum octo_sim_rot what = world->options.tuning.rot_target;
 
-    switch (octo_range(part(bits, PART_MEANING), both ? 8 : 6)) {
-    case 0:
-    case 1:
-        return rot_record(world, id, OCTO_RECORD_MARKER, bits, both);
-    case 2:
+    if (what == OCTO_SIM_ROT_DRAWN)
+        what = rot_draw(bits, both);
+    if (what == OCTO_SIM_ROT_SNAPSHOT)
         return rot_single(world, id, OCTO_FILE_SNAPSHOT, bits, fault);
-    case 6:
+    if (what == OCTO_SIM_ROT_VOTE)
         return rot_single(world, id, OCTO_FILE_VOTE, bits, fault);
-    default:
-        return rot_record(world, id, OCTO_RECORD_ENTRY, bits, both);
-    }
+    return rot_record(world, id,
+                      what == OCTO_SIM_ROT_MARKER ? OCTO_RECORD_MARKER : OCTO_RECORD_ENTRY, bits,
+                      both);
 }
 
 static void rot_strike(struct octo_world *world, uint64_t bits, bool both)

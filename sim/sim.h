@@ -127,6 +127,15 @@ enum octo_sim_target {
     OCTO_SIM_TARGET_TURN = 4,     /* one after the other, each when all others are ready */
 };
 
+/* What rots. */
+enum octo_sim_rot {
+    OCTO_SIM_ROT_DRAWN = 0, /* any of the following; entries and markers more often */
+    OCTO_SIM_ROT_ENTRY = 1,
+    OCTO_SIM_ROT_MARKER = 2,
+    OCTO_SIM_ROT_VOTE = 3,     /* with disk-rot-double only */
+    OCTO_SIM_ROT_SNAPSHOT = 4, /* likewise: of impaired nodes */
+};
+
 #define OCTO_SIM_DRIFT_MAX_PPM 500000u /* of a clock */
 
 /* Zero-initialised it changes nothing. */
@@ -138,6 +147,7 @@ struct octo_sim_tuning {
     uint32_t required_faults[OCTO_FAULT_COUNT]; /* least count; less is vacuous */
     uint32_t required_marks[OCTO_MARK_COUNT];
     enum octo_sim_target crash_target;
+    enum octo_sim_rot rot_target;
     uint32_t unjudged; /* properties, as bits; of OCTO_PROPERTIES_OPTIONAL */
 };
 

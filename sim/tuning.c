@@ -35,6 +35,7 @@ bool tuning_ok(const struct octo_sim_tuning *tuning)
     if (tuning->rates_ppm[OCTO_FAULT_CLOCK_DRIFT] > OCTO_SIM_DRIFT_MAX_PPM)
         return false;
     if ((uint32_t)tuning->crash_target > OCTO_SIM_TARGET_TURN ||
+        (uint32_t)tuning->rot_target > OCTO_SIM_ROT_SNAPSHOT ||
         (tuning->unjudged & ~OCTO_PROPERTIES_OPTIONAL) != 0)
         return false;
     const bool both =

@@ -107,9 +107,7 @@ enum octo_err octo_raft_snapshot_request(struct octo_raft *raft, struct octo_ste
     const enum octo_err err = octo_raft_leader_hear(raft, step, message->from, request->round);
     if (err != OCTO_ERR_OK)
         return err;
-    const bool another = raft->receiving.index != position.index ||
-                         raft->receiving.term != position.term ||
-                         raft->receiving.chain != position.chain;
+    const bool another = !octo_position_equal(&raft->receiving, &position);
     raft->receiving = position;
     raft->snapshot_ack_due = raft->snapshot_ack_due || another || message->bytes_size == 0;
     if (position.index <= raft->commit || message->bytes_size == 0) {

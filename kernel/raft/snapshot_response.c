@@ -40,7 +40,8 @@ void octo_raft_snapshot_ack_due(struct octo_raft *raft, struct octo_step *step)
 
 /* A follower that has all of the file for the second time has found it damaged the first time. It
  * may be the file here that is, and then it would be refused for ever. */
-static void snapshot_had(struct octo_raft *raft, struct octo_peer *peer, uint64_t offset)
+static void snapshot_had(struct octo_raft *raft, struct octo_step *step, struct octo_peer *peer,
+                         uint64_t offset)
 {
     const uint64_t bytes = octo_snapshots_newest(raft->snapshots)->bytes;
 
@@ -49,7 +50,7 @@ static void snapshot_had(struct octo_raft *raft, struct octo_peer *peer, uint64_
     peer->snapshot_had++;
     if (peer->snapshot_had < 2)
         return;
-    octo_snapshots_doubt(raft->snapshots);
+    octo_snapshots_doubt(raft->snapshots, step);
     peer->snapshot_had = 0;
 }
 
@@ -58,7 +59,6 @@ enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_st
 {
     const struct octo_snapshot_response *response = &message->snapshot_response;
 
-    (void)step;
     if (message->term < octo_raft_term(raft) || raft->role != OCTO_ROLE_LEADER)
         return OCTO_ERR_OK;
     if (response->index > octo_raft_log(raft)->last)
@@ -79,7 +79,7 @@ enum octo_err octo_raft_snapshot_response(struct octo_raft *raft, struct octo_st
      * it: the follower may be busy with it. And nothing is sent again to one that is silent. */
     if (peer->mode == OCTO_PEER_SNAPSHOT && response->index == peer->snapshot_index &&
         (response->offset != peer->snapshot_offset || response->round > peer->probe_round)) {
-        snapshot_had(raft, peer, response->offset);
+        snapshot_had(raft, step, peer, response->offset);
         peer->snapshot_offset = response->offset;
         peer->probe_sent = false;
     }

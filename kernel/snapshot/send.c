@@ -26,6 +26,17 @@ void octo_snapshots_fetch(struct octo_snapshots *snapshots, struct octo_step *st
     snapshots->sent_at = step->now;
 }
 
+/* Whether the first bytes of the newest file say what it is. A peer refuses them if they do not,
+ * and with no word: it cannot tell a file that rotted from a message that nobody should send. */
+static bool header_sound(const struct octo_snapshots *snapshots, const uint8_t *bytes)
+{
+    struct octo_snapshot_header header;
+
+    return octo_snapshot_header_decode(bytes, snapshots->config->cluster_id, &header) ==
+               OCTO_ERR_OK &&
+           octo_position_equal(&header.position, &snapshots->newest.position);
+}
+
 bool octo_snapshot_send_completion(struct octo_snapshots *snapshots, struct octo_step *step,
                                    const struct octo_event *event)
 {
@@ -43,8 +54,13 @@ bool octo_snapshot_send_completion(struct octo_snapshots *snapshots, struct octo
         octo_snapshot_refused(step, event->disk.result, OCTO_DISK_READ);
         return true;
     }
-    if (send->number != newest->number || event->disk.length == 0)
+    const uint32_t least = send->offset == 0 ? OCTO_SNAPSHOT_HEADER_BYTES : 1;
+    if (send->number != newest->number || event->disk.length < least)
         return true;
+    if (send->offset == 0 && !header_sound(snapshots, event->disk.data)) {
+        octo_snapshots_doubt(snapshots, step);
+        return true;
+    }
     const uint32_t size = (uint32_t)octo_min_u64(
         event->disk.length,
         octo_min_u64(snapshots->config->snapshot_chunk_bytes, newest->bytes - send->offset));
@@ -74,8 +90,9 @@ bool octo_snapshot_being_read(const struct octo_snapshots *snapshots, uint32_t n
     return false;
 }
 
-void octo_snapshots_doubt(struct octo_snapshots *snapshots)
+void octo_snapshots_doubt(struct octo_snapshots *snapshots, struct octo_step *step)
 {
+    octo_step_mark(step, OCTO_MARK_SNAPSHOT_DOUBTED);
     snapshots->doubted = snapshots->newest.number;
 }
 

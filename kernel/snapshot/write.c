@@ -126,18 +126,13 @@ static bool write_due(struct octo_snapshots *snapshots, const struct octo_step *
 
 /* ---- Receiving ----------------------------------------------------------------------------- */
 
-static bool position_equal(const struct octo_position *a, const struct octo_position *b)
-{
-    return a->index == b->index && a->term == b->term && a->chain == b->chain;
-}
-
 static bool receives(const struct octo_snapshots *snapshots, octo_node_id peer,
                      const struct octo_position *position)
 {
     const struct octo_snapshot_job *job = &snapshots->job;
 
     return job->active && job->leader != 0 && job->leader == peer &&
-           position_equal(&job->position, position);
+           octo_position_equal(&job->position, position);
 }
 
 uint64_t octo_snapshots_wanted(const struct octo_snapshots *snapshots, octo_node_id peer,
@@ -159,7 +154,7 @@ static enum octo_err first_check(const struct octo_snapshots *snapshots,
         octo_snapshot_header_decode(chunk->bytes, snapshots->config->cluster_id, &header);
     if (err != OCTO_ERR_OK)
         return err;
-    if (!position_equal(&header.position, &chunk->position))
+    if (!octo_position_equal(&header.position, &chunk->position))
         return OCTO_ERR_MALFORMED;
     return header.machine_version == step->effects->machine->version ? OCTO_ERR_OK
                                                                      : OCTO_ERR_VERSION;
@@ -354,7 +349,7 @@ static void verify_goes_on(struct octo_snapshots *snapshots, struct octo_step *s
     if (verdict == OCTO_SCAN_GOES_ON)
         return;
     if (verdict == OCTO_SCAN_WHOLE &&
-        position_equal(&snapshots->scan.header.position, &snapshots->job.position) &&
+        octo_position_equal(&snapshots->scan.header.position, &snapshots->job.position) &&
         snapshots->scan.offset == snapshots->job.offset) {
         octo_snapshot_work_set(snapshots, OCTO_SNAPSHOT_RENAME);
         return;

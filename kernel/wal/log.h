@@ -20,6 +20,11 @@ struct octo_position {
     uint64_t chain;
 };
 
+static inline bool octo_position_equal(const struct octo_position *a, const struct octo_position *b)
+{
+    return a->index == b->index && a->term == b->term && a->chain == b->chain;
+}
+
 struct octo_log_slot {
     octo_term term;
     uint64_t chain;

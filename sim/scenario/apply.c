@@ -241,6 +241,19 @@ static bool set_crash_target(const struct apply *apply)
     return true;
 }
 
+static bool set_rot_target(const struct apply *apply)
+{
+    static const char *const words[] = {"any", "entry", "marker", "vote", "snapshot", NULL};
+    static_assert(OCTO_SIM_ROT_DRAWN == 0 && OCTO_SIM_ROT_SNAPSHOT == 4,
+                  "the words are in the order of the enum");
+    uint32_t number = 0;
+
+    if (!word(apply, words, "any, entry, marker, vote or snapshot", &number))
+        return false;
+    apply->scenario->options.tuning.rot_target = (enum octo_sim_rot)number;
+    return true;
+}
+
 static bool set_excused(const struct apply *apply)
 {
     return small_number(apply, UNIT_PPM, 0, 1000000, &apply->scenario->excused_max_ppm);
@@ -335,6 +348,7 @@ static const struct {
     {"", "crash-cycles", set_crash_cycles},
     {"", "unbounded", set_unbounded},
     {"schedule", "crash-target", set_crash_target},
+    {"schedule", "rot-target", set_rot_target},
     {"ceilings", "excused", set_excused},
     {"ceilings", "undecided", set_undecided},
 };

@@ -15,6 +15,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = ""
 HEAD = "name: mine\nsummary: A test\n"
+KINDS = {2: "vote", 3: "main", 4: "recovery", 5: "snapshot"}  # of files, as traces number them
 
 # A file, and what the one line on standard error must say of it.
 REFUSED = [
@@ -63,6 +64,7 @@ REFUSED = [
     (HEAD + "schedule:\n  window: 99999999999999999999s\n", "10ms to 60s"),
     (HEAD + "schedule:\n  from: 2s\n  to: 1s\n", "'from' has to come before 'to'"),
     (HEAD + "schedule:\n  crash-target: nobody\n", "any, leader, follower, same or turn"),
+    (HEAD + "schedule:\n  rot-target: disk\n", "any, entry, marker, vote or snapshot"),
     (HEAD + "crash-cycles: 3\nschedule:\n  crash-target: turn\n", "goes without 'crash-target'"),
     (HEAD + "storage:\n  segment-bytes: 1KiB\n", "a size (B, KiB, MiB) from 16KiB to 128KiB"),
     (HEAD + "require:\n  kill: 0\n", "from 1 to"),
@@ -266,6 +268,18 @@ class Files(unittest.TestCase):
             else:
                 leads = [line.split()[3][0] == "L" for line in kills]
                 self.assertEqual(set(leads), {target == "leader"}, kills)
+
+    def test_rot_strikes_what_the_scenario_says(self):
+        for target, kinds in (("entry", {"main", "recovery"}), ("vote", {"vote"}),
+                              ("snapshot", {"snapshot"})):
+            self.path.write_text(HEAD + "mix: none\nfaults:\n  disk-rot-double: on\nschedule:\n"
+                                 f"  window: 100ms\n  damage-rate: 100%\n  rot-target: {target}\n"
+                                 "storage:\n  snapshot-entries: 20\n")
+            lines = sim("--scenario", self.path, "--seed", 1, "--trace", "-").stdout.splitlines()
+            rots = [line for line in lines if " disk-rot-double " in line]
+            self.assertGreater(len(rots), 2, target)
+            found = {KINDS[int(line.rsplit("detail=", 1)[1], 16) >> 56] for line in rots}
+            self.assertEqual(found, kinds)
 
     def test_liveness_is_judged_unless_the_scenario_says_not(self):
         hopeless = ("mix: none\nnetwork:\n  latency: 1s\nclients:\n  duration: 1s\n  give-up: 1s\n"

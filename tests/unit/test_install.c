@@ -327,8 +327,8 @@ Test(install, a_snapshot_over_a_longer_log_that_lost)
     world_free(world);
 }
 
-/* The newest snapshot of a node rots. */
-static void snapshot_rots(struct world *world, octo_node_id id)
+/* The newest snapshot of a node rots, from a place on. */
+static void snapshot_rots(struct world *world, octo_node_id id, uint32_t from)
 {
     struct snapdisk *disk = world->members[id].disk;
     struct snapdisk_file *newest = NULL;
@@ -340,13 +340,13 @@ static void snapshot_rots(struct world *world, octo_node_id id)
             newest = file;
     }
     cr_assert(newest != NULL);
-    for (uint32_t at = 100; at < SNAPDISK_BYTES; at += 100)
+    for (uint32_t at = from; at < SNAPDISK_BYTES; at += 100)
         newest->cache[at] ^= 0xff;
 }
 
 /* What a leader sends has rotted since it was verified, and there is nothing new that another
  * snapshot would be taken of: the follower refuses it, and gets another one of the same state. */
-Test(install, a_snapshot_that_rotted_at_the_leader)
+static void rotted_at_the_leader(uint32_t from)
 {
     struct world *world = world_new(1024);
     uint64_t sequence = 60;
@@ -365,13 +365,20 @@ Test(install, a_snapshot_that_rotted_at_the_leader)
     }
     const octo_node_id leader = leader_of(world);
     const octo_index last = view_of(world, leader).last;
-    snapshot_rots(world, leader);
+    snapshot_rots(world, leader, from);
     world->members[away].away = false;
     caught_up_await(world);
     cr_assert_eq(leader_of(world), leader);
     cr_assert_eq(view_of(world, leader).last, last);
     cr_assert_geq(mark_of(world, away, OCTO_MARK_SNAPSHOT_INSTALLED), 1);
+    cr_assert_geq(mark_of(world, leader, OCTO_MARK_SNAPSHOT_DOUBTED), 1);
     world_free(world);
+}
+
+Test(install, a_snapshot_that_rotted_at_the_leader)
+{
+    rotted_at_the_leader(100); /* its content, which the follower notices when it has all of it */
+    rotted_at_the_leader(10);  /* its header, which the follower refuses without a word */
 }
 
 Test(install, the_follower_dies_at_every_operation)
