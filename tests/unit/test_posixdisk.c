@@ -30,8 +30,9 @@ static struct disk_rig *fake_open(void)
 
 static const char *path_in(const char *directory, const char *name)
 {
-    static char path[200];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
+    static char path[512];
+    const int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+    cr_assert(length > 0 && (size_t)length < sizeof path);
     return path;
 }
 
@@ -144,7 +145,7 @@ Test(posixdisk, what_is_wrong_is_said)
 Test(posixdisk, a_directory_is_made_only_when_asked_for)
 {
     char parent[64];
-    char directory[200];
+    char directory[512];
     directory_make(parent, sizeof parent);
     snprintf(directory, sizeof directory, "%s", path_in(parent, "node"));
     for (int round = 0; round < 2; round++) {

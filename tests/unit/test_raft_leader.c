@@ -166,7 +166,7 @@ Test(raft_leader, probes_with_one_message_and_pipelines_when_it_matches)
 Test(raft_leader, a_full_window_that_is_lost_is_found_and_filled_again)
 {
     struct bench *bench = bench_open(1, 3);
-    struct octo_message request;
+    struct octo_message request = {0};
 
     bench_lead(bench);
     bench_ack(bench, 2, 1, 1);
