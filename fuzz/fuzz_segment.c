@@ -125,7 +125,8 @@ struct builder {
     uint64_t chains[CHAINS]; /* at each index, of the entry last made there */
     octo_term terms[CHAINS];
     octo_sequence sequence;
-    bool torn; /* the last one */
+    bool torn;  /* the last one */
+    bool alone; /* the second topic's files are not there */
 };
 
 /* One instruction: what (2 bits), topics (2 bits: both, main, recovery, both and torn), where (2
@@ -191,16 +192,18 @@ static void instruct(struct builder *builder, const uint8_t *code)
 {
     const uint8_t command[900] = {code[6], code[7]};
     const bool torn = (code[0] >> 2 & 3u) == 3 && (code[0] & 3u) != 3; /* no cut is */
-    const uint32_t topics = (code[0] >> 2 & 3u) % 3;
+    const bool nowhere = builder->alone && (code[0] >> 2 & 3u) == 2;
+    /* Sequences fall after a cut, so that is never lost. */
+    const uint32_t topics = nowhere && (code[0] & 3u) == 3 ? 0 : (code[0] >> 2 & 3u) % 3;
     const uint32_t where = code[0] >> 4 & 3u;
     struct octo_record record;
 
     record_of(builder, code, &record);
     record.command = command;
-    /* What stands in the same sector after a torn record is not seen. */
+    /* What stands in the same sector after a torn record, or a missing one, is not seen. */
     if (!place(builder, builder->torn && where == 0 ? 1 : where, octo_record_bytes(record.size)))
         return;
-    builder->torn = torn;
+    builder->torn = torn || (nowhere && topics != 0);
     uint32_t *used = &builder->used[builder->segment];
     for (uint32_t topic = 0; topic < 2; topic++) {
         uint8_t *at = builder->bytes[topic][builder->segment] + *used;
@@ -230,6 +233,7 @@ static void files_build(struct wal_host *host, const uint8_t *head, const uint8_
     if (builder == NULL)
         abort();
     builder->sequence = SEQUENCE;
+    builder->alone = (head[1] & FLAG_ALONE) != 0;
     for (uint32_t i = 1; i < CHAINS; i++)
         builder->terms[i] = 1;
     if ((head[1] & FLAG_SNAPSHOT) != 0) {
@@ -240,7 +244,7 @@ static void files_build(struct wal_host *host, const uint8_t *head, const uint8_
         instruct(builder, bytes + at);
     for (uint32_t segment = 0; segment <= builder->segment; segment++) {
         for (uint32_t topic = 0; topic < 2; topic++) {
-            if (topic == 1 && (head[1] & FLAG_ALONE) != 0)
+            if (topic == 1 && builder->alone)
                 continue;
             host_put(host, kinds[topic], segment + 1, builder->bytes[topic][segment],
                      octo_align_up(builder->used[segment], SECTOR));
