@@ -19,7 +19,8 @@ static void position_raise(struct oracle_point *position, octo_term term, octo_i
     *position = (struct oracle_point){.index = index, .term = term};
 }
 
-/* The floor that counts: of the marker with the highest sequence, the later one of equals. */
+/* What a boot will vote by if its log does not reach so far: the position and the floor of the
+ * marker that counts, which is that with the highest sequence, the later one of equals. */
 static void image_floor_raise(const struct oracle_node *node, struct oracle_point *position)
 {
     const struct oracle_marker *a = &node->image.topics[0].marker;
@@ -28,8 +29,10 @@ static void image_floor_raise(const struct oracle_node *node, struct oracle_poin
                                      (b->sequence == a->sequence && b->place > a->place));
     const struct oracle_marker *marker = second ? b : a;
 
-    if (marker->found)
+    if (marker->found) {
+        position_raise(position, marker->term, marker->index);
         position_raise(position, marker->floor_term, marker->floor_index);
+    }
 }
 
 struct oracle_point oracle_floor_position(const struct oracle_node *node,
