@@ -161,6 +161,41 @@ Test(oracles_losses, a_loss_counts_as_held)
     rig_close();
 }
 
+/* Entry `index` rots in both topics. */
+static void rot(octo_node_id id, octo_index index)
+{
+    const uint8_t kinds[] = {OCTO_FILE_MAIN, OCTO_FILE_RECOVERY};
+
+    octo_oracles_damaged(rig.oracles, id);
+    for (uint32_t topic = 0; topic < 2; topic++) {
+        struct rig_file *file = rig_file_at(rig.disks, id, kinds[topic], rig.nodes[id].segment);
+        uint64_t at = 0;
+        while (file->bytes[at + 5] != 1 || octo_get_u64(file->bytes + at + 24) != index)
+            at += RIG_SECTOR;
+        cr_assert_lt(at, file->end);
+        file->bytes[at + 8] ^= 1;
+        rig_durable(id, kinds[topic], rig.nodes[id].segment, at / RIG_SECTOR, 1);
+    }
+}
+
+/* It had acknowledged entry 5, and is down when that is committed. It will vote by its marker, so
+ * that n3, which has as much as is left of n2's log, cannot be elected. */
+Test(oracles_losses, a_loss_that_is_not_found_yet)
+{
+    steady();
+    octo_oracles_impaired(rig.oracles, 2, true);
+    rig_append(1, 5, 1, "five");
+    cr_assert(rig_step(1));
+    rig_store(1);
+    cr_assert(rig_replicate(1, 3, 3));
+    cr_assert(rig_replicate(1, 2, 5));
+    cr_assert(crash_lying(2));
+    rot(2, 3);
+    rig_commit(1, 5);
+    cr_assert(rig_step(1), "%s", octo_oracles_verdict(rig.oracles)->why);
+    rig_close();
+}
+
 /* n1 leads term 3; entry 5 of it is committed, entry 6 is not. */
 static void gone_on(void)
 {
