@@ -306,6 +306,7 @@ bool oracle_topic_more(const struct oracle_reading *reading)
     struct oracle_topic *topic = scan.topic;
     const uint32_t count = topic->dirty_count;
 
+    octo_assert(count == 0 || topic->dirty[0].low >= topic->resume);
     topic->dirty_count = 0;
     scan.oracles->scratch.cut_count = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -155,7 +155,7 @@ static bool written_find(const struct octo_world *world, octo_node_id id, struct
     return written > 0;
 }
 
-/* Any sector of a file that there is but one of. */
+/* A sector of a file that there is but one of. */
 static bool rot_single(struct octo_world *world, octo_node_id id, uint8_t kind, uint64_t bits,
                        enum octo_fault fault)
 {

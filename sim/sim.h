@@ -132,8 +132,8 @@ enum octo_sim_rot {
     OCTO_SIM_ROT_DRAWN = 0, /* any of the following; entries and markers more often */
     OCTO_SIM_ROT_ENTRY = 1,
     OCTO_SIM_ROT_MARKER = 2,
-    OCTO_SIM_ROT_VOTE = 3,     /* with disk-rot-double only */
-    OCTO_SIM_ROT_SNAPSHOT = 4, /* likewise: of impaired nodes */
+    OCTO_SIM_ROT_VOTE = 3,     /* of impaired nodes only */
+    OCTO_SIM_ROT_SNAPSHOT = 4, /* likewise */
 };
 
 #define OCTO_SIM_DRIFT_MAX_PPM 500000u /* of a clock */

@@ -102,6 +102,7 @@ static bool steady_run(const struct append_bench *bench, struct host *host,
         progress_note(series, host, &durable, &last);
     }
     const uint64_t spent_ns = bench_wal_now() - begin;
+    octo_assert(spent_ns >= bench->slice_ns);
     counts_add(&series->counts, host, &before);
     series_add(series, round, host->counts.bytes_written - before.bytes_written,
                (octo_wal_last(host->wal) - first) / append->batch, spent_ns);

@@ -128,8 +128,8 @@ uint64_t octo_snapshots_wanted(const struct octo_snapshots *snapshots, octo_node
 /* ---- Sending ------------------------------------------------------------------------------- */
 
 /* octo_snapshots_doubt: a peer has had the whole newest file from here, and refuses it: it may have
- * rotted since it was verified. octo_snapshots_doubted: so, or its header was seen to be damaged
- * when it was to be sent; and no other one has replaced it. */
+ * rotted since it was verified. Hits the mark snapshot-doubted. octo_snapshots_doubted: so, or its
+ * header was seen to be damaged when it was to be sent; and no other one has replaced it. */
 void octo_snapshots_doubt(struct octo_snapshots *snapshots, struct octo_step *step);
 bool octo_snapshots_doubted(const struct octo_snapshots *snapshots);
 

@@ -395,7 +395,7 @@ static inline struct wal_segment *wal_segment_now(const struct octo_wal *wal)
 struct wal_look {
     uint32_t topics;    /* that hold the record; 0 if none does */
     bool more;          /* none does, perhaps because the window ends too early */
-    bool damaged;       /* a topic alone has bytes that look like a record which came to harm */
+    bool damaged;       /* the topics differ, and one looks like a record that came to harm */
     uint64_t stray_end; /* of the last record that begins further on in the sector; 0: none does */
 };
 
