@@ -67,11 +67,24 @@ static struct plan_slot *slot_find(const struct octo_world_plan *plan, uint64_t 
     return &plan->slots[at];
 }
 
-bool plan_install(struct octo_world *world, const struct octo_plan *plan)
+static uint32_t slots_for(uint32_t lines)
 {
     uint32_t slots = 16;
-    while (slots / 2 < plan->count)
+    while (slots / 2 < lines)
         slots *= 2;
+    return slots;
+}
+
+size_t octo_plan_room(uint32_t lines)
+{
+    return octo_align_up(sizeof(struct octo_world_plan) + 64 +
+                             (size_t)slots_for(lines) * sizeof(struct plan_slot),
+                         4096);
+}
+
+bool plan_install(struct octo_world *world, const struct octo_plan *plan)
+{
+    const uint32_t slots = slots_for(plan->count);
     struct octo_world_plan *table = octo_arena_alloc(&world->arena, sizeof *table);
     if (table == NULL)
         return false;

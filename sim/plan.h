@@ -76,6 +76,10 @@ void octo_plan_line_text(const struct octo_plan_line *line, char text[OCTO_PLAN_
 bool octo_plan_line_parse(const char *text, struct octo_plan_line *line,
                           char error[OCTO_PLAN_ERROR_BYTES]) OCTO_MUST_USE;
 
+/* octo_plan_room: address space that a world needs under a plan of so many lines, besides
+ * octo_world_bytes. */
+size_t octo_plan_room(uint32_t lines);
+
 /* octo_world_create_planned is octo_world_create under a plan, of which it keeps a copy. */
 struct octo_world *octo_world_create_planned(void *block, size_t size, const struct octo_plan *plan,
                                              const struct octo_machine *machine) OCTO_MUST_USE;

@@ -37,9 +37,10 @@ uint32_t queue_count(const struct octo_queue *queue)
     return queue->count;
 }
 
-static inline bool before(const struct octo_item *a, const struct octo_item *b)
+/* One comparison of 128 bits: which of two items comes first, no branch foresees. */
+static inline octo_u128 rank(const struct octo_item *item)
 {
-    return a->time != b->time ? a->time < b->time : a->tie < b->tie;
+    return (octo_u128)item->time << 64 | item->tie;
 }
 
 static void queue_grow(struct octo_queue *queue)
@@ -59,7 +60,7 @@ static void queue_push(struct octo_queue *queue, const struct octo_item *item)
     uint32_t at = queue->count++;
     while (at > 0) {
         const uint32_t parent = (at - 1) / ARITY;
-        if (!before(item, &queue->items[parent]))
+        if (rank(item) >= rank(&queue->items[parent]))
             break;
         queue->items[at] = queue->items[parent];
         at = parent;
@@ -81,11 +82,14 @@ bool queue_pop(struct octo_queue *queue, struct octo_item *item)
             break;
         const uint32_t end = (uint32_t)octo_min_u64(first + ARITY, queue->count);
         uint32_t least = first;
+        octo_u128 least_rank = rank(&items[first]);
         for (uint32_t child = first + 1; child < end; child++) {
-            if (before(&items[child], &items[least]))
-                least = child;
+            const octo_u128 child_rank = rank(&items[child]);
+            const bool less = child_rank < least_rank;
+            least = less ? child : least;
+            least_rank = less ? child_rank : least_rank;
         }
-        if (!before(&items[least], &last))
+        if (least_rank >= rank(&last))
             break;
         items[at] = items[least];
         at = least;

@@ -50,13 +50,28 @@ static uint64_t event_chain(uint64_t hash, const struct octo_event *event)
     return hash;
 }
 
-static uint64_t disk_chain(uint64_t hash, uint64_t first, const struct octo_disk_op *op)
+/* What stands for the bytes that were hashed last: a batch goes to both topics in one step. */
+struct written {
+    const uint8_t *data;
+    uint32_t length;
+    uint64_t hash;
+};
+
+static uint64_t written_hash(struct written *last, const struct octo_disk_op *op)
+{
+    if (last->data != op->data || last->length != op->length)
+        *last = (struct written){op->data, op->length, octo_hash(op->data, op->length, 0)};
+    return last->hash;
+}
+
+static uint64_t disk_chain(uint64_t hash, uint64_t first, const struct octo_disk_op *op,
+                           struct written *last)
 {
     hash = chain(hash, first | (uint64_t)op->kind << 8 | (uint64_t)op->file.kind << 16, op->id);
     hash = chain(hash, op->offset, (uint64_t)op->length << 32 | op->file.number);
     switch ((enum octo_disk_kind)op->kind) {
     case OCTO_DISK_WRITE:
-        return chain(hash, octo_hash(op->data, op->length, 0), 0);
+        return chain(hash, written_hash(last, op), 0);
     case OCTO_DISK_RENAME:
         return chain(hash, op->target.kind, op->target.number);
     case OCTO_DISK_NONE:
@@ -72,7 +87,7 @@ static uint64_t disk_chain(uint64_t hash, uint64_t first, const struct octo_disk
     return hash;
 }
 
-static uint64_t effect_chain(uint64_t hash, const struct octo_effect *effect)
+static uint64_t effect_chain(uint64_t hash, const struct octo_effect *effect, struct written *last)
 {
     const uint64_t first = RECORD_EFFECT | effect->kind;
     switch (effect->kind) {
@@ -80,7 +95,7 @@ static uint64_t effect_chain(uint64_t hash, const struct octo_effect *effect)
         return chain(hash, first | (uint64_t)effect->send.size << 16 | effect->send.to << 8,
                      message_checksum(effect->send.bytes, effect->send.size));
     case OCTO_EFFECT_DISK:
-        return disk_chain(hash, first, &effect->disk);
+        return disk_chain(hash, first, &effect->disk, last);
     case OCTO_EFFECT_REPLY:
         hash = chain(hash, first | (uint64_t)effect->reply.leader << 16, effect->reply.client);
         hash = chain(hash, effect->reply.sequence,
@@ -106,8 +121,9 @@ void record_event(struct octo_world *world, octo_node_id id, const struct octo_e
     uint64_t hash = chain(world->hash, RECORD_EVENT | who | event->kind, world->events);
     hash = chain(hash, world->now, event->now);
     hash = event_chain(hash, event);
+    struct written last = {.data = NULL};
     for (uint32_t i = 0; i < effects->count; i++)
-        hash = effect_chain(hash, &effects->items[i]);
+        hash = effect_chain(hash, &effects->items[i], &last);
     world->hash = chain(hash, RECORD_END | effects->count, effects->deadline);
     if (text_watched(world))
         text_event(world, id, event, effects);

@@ -338,16 +338,19 @@ static bool plan_write(const struct arguments *arguments, const struct octo_plan
 {
     FILE *file = arguments->output == NULL ? stdout : fopen(arguments->output, "w");
     bool wrote = file != NULL && octo_plan_write(plan, file, "octo-min " OCTO_VERSION);
+    bool told = true;
     if (wrote && file != stdout) {
         fputs("\n# What happens:\n", file);
-        wrote = min_story(plan, machine, "# ", file);
+        told = min_story(plan, machine, "# ", file);
     }
     if (file != NULL && file != stdout)
         wrote = fclose(file) == 0 && wrote;
     if (!wrote)
         complain("cannot write '%s': %s", arguments->output == NULL ? "-" : arguments->output,
                  strerror(errno));
-    return wrote;
+    else if (!told)
+        complain("no memory for another replay: the plan has no story");
+    return wrote && told;
 }
 
 static int minimize(const struct arguments *arguments, const struct octo_machine *machine)

@@ -29,6 +29,9 @@ uint32_t simdisk_lookup(struct octo_simdisk *disk, simdisk_name name)
 
 uint32_t simdisk_find_durable(const struct octo_simdisk *disk, simdisk_name name)
 {
+    /* What is asked about has mostly just been synced, under the same name. */
+    if (disk->durable_names[disk->file_last] == name)
+        return disk->file_last;
     return find_in(disk, disk->durable_names, name);
 }
 

@@ -9,24 +9,41 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define CHAIN_HEADER_BYTES 32u /* term, kind, client, client sequence: docs/formats.md, "Chain" */
+#define CHAIN_HEADER_BYTES 32u  /* term, kind, client, client sequence: docs/formats.md, "Chain" */
+#define CHAIN_ONCE_BYTES   512u /* up to here in one piece: a stream takes longer to begin */
 
-uint64_t octo_entry_chain(uint64_t previous, const struct octo_entry *entry)
+static void chain_header(uint8_t *at, const struct octo_entry *entry)
+{
+    octo_put_u64(at, entry->term);
+    octo_put_u64(at + 8, (uint64_t)entry->kind);
+    octo_put_u64(at + 16, entry->client);
+    octo_put_u64(at + 24, entry->sequence);
+}
+
+/* Streaming gives the value of hashing header and command as one piece, without the copy. */
+static uint64_t chain_long(uint64_t previous, const struct octo_entry *entry)
 {
     uint8_t header[CHAIN_HEADER_BYTES];
     XXH3_state_t state;
 
-    octo_put_u64(header, entry->term);
-    octo_put_u64(header + 8, (uint64_t)entry->kind);
-    octo_put_u64(header + 16, entry->client);
-    octo_put_u64(header + 24, entry->sequence);
-    /* Streaming gives the value of hashing header and command as one piece, without the copy. */
+    chain_header(header, entry);
     XXH3_INITSTATE(&state);
     XXH3_64bits_reset_withSeed(&state, previous);
     XXH3_64bits_update(&state, header, sizeof header);
-    if (entry->size > 0)
-        XXH3_64bits_update(&state, entry->command, entry->size);
+    XXH3_64bits_update(&state, entry->command, entry->size);
     return XXH3_64bits_digest(&state);
+}
+
+uint64_t octo_entry_chain(uint64_t previous, const struct octo_entry *entry)
+{
+    uint8_t bytes[CHAIN_ONCE_BYTES];
+
+    if (entry->size > CHAIN_ONCE_BYTES - CHAIN_HEADER_BYTES)
+        return chain_long(previous, entry);
+    chain_header(bytes, entry);
+    if (entry->size > 0)
+        memcpy(bytes + CHAIN_HEADER_BYTES, entry->command, entry->size);
+    return XXH3_64bits_withSeed(bytes, CHAIN_HEADER_BYTES + entry->size, previous);
 }
 
 static size_t slots_bytes(const struct octo_config *config)

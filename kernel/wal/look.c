@@ -88,9 +88,21 @@ static void stray_look(const struct octo_wal *wal, struct wal_look *look)
     }
 }
 
+/* Whether anything begins at scan->at as a record does. */
+static bool begins(const struct wal_scan *scan)
+{
+    const uint64_t in = scan->at - scan->base;
+
+    return octo_get_u32(scan->buffers[WAL_MAIN] + in) == OCTO_RECORD_MAGIC ||
+           octo_get_u32(scan->buffers[WAL_RECOVERY] + in) == OCTO_RECORD_MAGIC;
+}
+
 struct wal_look octo_wal_look(const struct octo_wal *wal, struct octo_record *record)
 {
-    struct wal_look look = record_look(wal, record);
+    struct wal_look look = {0};
+
+    if (begins(&wal->scan))
+        look = record_look(wal, record);
 
     if (look.topics == 0)
         stray_look(wal, &look);

@@ -286,10 +286,11 @@ octo_index octo_wal_last(const struct octo_wal *wal)
 
 bool octo_wal_floor(const struct octo_wal *wal, struct octo_position *floor)
 {
-    const struct octo_position end = octo_log_position(&wal->log, octo_wal_last(wal));
-
     *floor = wal->floor;
-    return wal->floor.index != 0 && octo_wal_ahead(&wal->floor, &end);
+    if (wal->floor.index == 0)
+        return false;
+    const struct octo_position end = octo_log_position(&wal->log, octo_wal_last(wal));
+    return octo_wal_ahead(&wal->floor, &end);
 }
 
 struct octo_position octo_wal_vote_position(const struct octo_wal *wal)

@@ -1,5 +1,7 @@
 #include "sim/main/block.h"
 
+#include "sim/plan.h"
+
 #include <sys/mman.h>
 #include <time.h>
 
@@ -28,12 +30,12 @@ static void *map(size_t size)
     return base == MAP_FAILED ? NULL : base;
 }
 
-bool sim_block_map(struct sim_block *block, const struct octo_sim_options *options,
+bool sim_block_map(struct sim_block *block, const struct octo_sim_options *options, uint32_t lines,
                    const void *apart)
 {
     /* A decoy takes the place that the system would have given, address randomisation or not. */
     void *decoy = apart == NULL ? NULL : map(DECOY_BYTES);
-    block->size = octo_world_bytes(options);
+    block->size = octo_world_bytes(options) + octo_plan_room(lines);
     block->base = map(block->size);
     if (block->base != NULL && block->base == apart) {
         void *elsewhere = map(block->size);

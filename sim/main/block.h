@@ -10,9 +10,9 @@ struct sim_block {
     size_t size;
 };
 
-/* sim_block_map reserves room for a world of options, at any address but `apart` (NULL: anywhere).
- * False if the system has no room. */
-bool sim_block_map(struct sim_block *block, const struct octo_sim_options *options,
+/* sim_block_map reserves room for a world of options, under a plan of so many lines, at any address
+ * but `apart` (NULL: anywhere). False if the system has no room. */
+bool sim_block_map(struct sim_block *block, const struct octo_sim_options *options, uint32_t lines,
                    const void *apart) OCTO_MUST_USE;
 void sim_block_unmap(struct sim_block *block);
 

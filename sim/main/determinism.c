@@ -198,7 +198,7 @@ static int witness_run(const struct sim_program *program, FILE *pipe, uint64_t s
     struct octo_sim_result result;
 
     options.seed = seed;
-    if (!sim_block_map(&block, &options, apart)) {
+    if (!sim_block_map(&block, &options, 0, apart)) {
         sim_complain(program, "no memory for the second process");
         return SIM_EXIT_HARNESS;
     }
@@ -449,17 +449,19 @@ static bool plan_again(const struct sim_program *program, struct octo_plan *reco
 /* What the first run's recording says. A plan takes room in the world's memory, and decides as the
  * seed did. */
 static bool fourth(const struct sim_program *program, struct octo_plan *recording,
-                   const struct sim_block *block, const struct sim_outcome *outcome,
-                   struct sim_difference *difference)
+                   const struct sim_outcome *outcome, struct sim_difference *difference)
 {
+    struct sim_block block = {.base = NULL};
     struct octo_plan plan = {0};
     struct octo_sim_result result;
     struct octo_world *world = NULL;
     bool good = plan_again(program, recording, &plan);
 
+    if (good && sim_block_map(&block, &plan.options, plan.count, NULL)) {
+        sim_block_fill(&block, PATTERN_FIRST, FILL_BYTES);
+        world = octo_world_create_planned(block.base, block.size, &plan, program->machine);
+    }
     if (good) {
-        sim_block_fill(block, PATTERN_FIRST, FILL_BYTES);
-        world = octo_world_create_planned(block->base, block->size, &plan, program->machine);
         good = world != NULL;
         if (!good)
             sim_complain(program, "cannot create a world for the recording of seed %" PRIu64,
@@ -471,6 +473,7 @@ static bool fourth(const struct sim_program *program, struct octo_plan *recordin
         if (!results_equal(&outcome->result, &result))
             results_differ(difference, "replay of its recording", &outcome->result, &result);
     }
+    sim_block_unmap(&block);
     octo_plan_free(&plan);
     return good;
 }
@@ -488,7 +491,7 @@ bool sim_determinism_check(const struct sim_program *program,
     if (good && !difference->found)
         good = third(program, options, block, &history, outcome, difference);
     if (good && !difference->found)
-        good = fourth(program, &recording, block, outcome, difference);
+        good = fourth(program, &recording, outcome, difference);
     free(history.moments);
     octo_plan_free(&recording);
     outcome->compared = good && !difference->found;

@@ -138,7 +138,7 @@ enum sim_exit sim_many(const struct sim_program *program)
     static struct many many;
     many = (struct many){.program = program, .begin_ns = sim_clock_ns()};
     many.shows_progress = !program->arguments.quiet && isatty(STDERR_FILENO) == 1;
-    if (!sim_block_map(&many.block, &program->arguments.options, NULL)) {
+    if (!sim_block_map(&many.block, &program->arguments.options, 0, NULL)) {
         sim_complain(program, "no address space for a world: %s", strerror(errno));
         return SIM_EXIT_HARNESS;
     }

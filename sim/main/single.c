@@ -215,7 +215,7 @@ enum sim_exit sim_single(struct sim_program *program)
         if (trace == NULL)
             return SIM_EXIT_USAGE;
     }
-    if (!sim_block_map(&block, &program->arguments.options, NULL)) {
+    if (!sim_block_map(&block, &program->arguments.options, plan.count, NULL)) {
         sim_complain(program, "no address space for a world: %s", strerror(errno));
         return SIM_EXIT_HARNESS;
     }

@@ -85,6 +85,32 @@ Test(plan, calm_base_without_lines_has_no_faults)
     free(block);
 }
 
+/* As a storm of messages records it, whose replay once found no room. */
+Test(plan, a_plan_of_a_million_lines_has_room)
+{
+    struct octo_plan plan = {
+        .options = octo_sim_options_default(), .base = OCTO_BASE_CALM, .quiet_ns = OCTO_SECOND};
+    struct octo_plan_line line = {.key = {.purpose = OCTO_DECIDE_MESSAGE_LATENCY, .actor = 1}};
+    uint32_t first;
+    plan.options.operations = 10;
+    void *small = block_take(&plan.options);
+    const uint64_t hash = run_hash(&plan, NULL, small);
+    free(small);
+    for (line.key.identity[0] = 1; line.key.identity[0] <= 1u << 20; line.key.identity[0]++)
+        cr_assert(octo_plan_add(&plan, &line));
+    cr_assert(octo_plan_add(&plan, &line));
+    const size_t bytes = octo_world_bytes(&plan.options) + octo_plan_room(plan.count);
+    void *block = aligned_alloc(4096, bytes);
+    cr_assert(block != NULL);
+    struct octo_world *world = octo_world_create_planned(block, bytes, &plan, &octo_machine_kv);
+    cr_assert(world != NULL);
+    octo_world_run(world, UINT64_MAX);
+    cr_assert(octo_world_hash(world) == hash, "lines that nobody asks for change nothing");
+    cr_assert_eq(octo_world_unmatched(world, &first), plan.count);
+    free(block);
+    octo_plan_free(&plan);
+}
+
 Test(plan, one_line_is_one_fault_and_others_are_reported)
 {
     char error[OCTO_PLAN_ERROR_BYTES];

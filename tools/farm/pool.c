@@ -42,7 +42,7 @@ static bool map_largest(const struct farm_arguments *arguments, struct sim_block
         if (octo_world_bytes(options) > octo_world_bytes(largest))
             largest = options;
     }
-    return sim_block_map(block, largest, NULL);
+    return sim_block_map(block, largest, 0, NULL);
 }
 
 static enum farm_fate fate_of(const struct sim_outcome *outcome, uint64_t memory_bytes)

@@ -80,7 +80,7 @@ static bool replay_in(void *block, size_t bytes, const struct octo_plan *plan, u
 bool min_run(const struct octo_plan *plan, const struct octo_machine *machine, uint64_t events,
              const struct octo_watch *watch, struct min_replay *replay)
 {
-    const size_t bytes = octo_world_bytes(&plan->options);
+    const size_t bytes = octo_world_bytes(&plan->options) + octo_plan_room(plan->count);
     void *block = block_map(bytes);
     if (block == NULL)
         return false;
@@ -92,7 +92,7 @@ bool min_run(const struct octo_plan *plan, const struct octo_machine *machine, u
 bool min_record(const struct octo_plan *from, const struct octo_machine *machine,
                 struct octo_plan *plan, struct min_replay *replay)
 {
-    const size_t bytes = octo_world_bytes(&from->options);
+    const size_t bytes = octo_world_bytes(&from->options) + octo_plan_room(from->count);
     void *block = block_map(bytes);
     if (block == NULL)
         return false;
@@ -214,7 +214,7 @@ struct min_pool *min_pool_create(uint32_t jobs, const struct octo_sim_options *l
         return NULL;
     pool->jobs = jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs;
     pool->machine = machine;
-    pool->block_bytes = octo_world_bytes(largest);
+    pool->block_bytes = octo_world_bytes(largest) + octo_plan_room(MIN_LINES_MAX);
     pool->cache = calloc(CACHE_SLOTS, sizeof *pool->cache);
     bool made = pool->cache != NULL;
     (void)signal(SIGPIPE, SIG_IGN);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 #define SENTENCES_MAX 24u
-#define NOTES_MAX     20000u
+#define NOTES_MAX     20000u /* at a time */
+#define WEIGHT_MAX    9u
 #define TEXT_BYTES    120u
 #define NOTE_BYTES    (TEXT_BYTES + 8u)
 
@@ -21,10 +22,11 @@ struct note {
 struct story {
     struct note *notes;
     uint32_t count;
+    uint32_t left_out;
 };
 
 /* How a trace line reads. `what` and the beginning of the detail choose; words in {} are values of
- * the detail. A weight of 9 is never dropped. */
+ * the detail. What weighs most goes last. */
 struct phrase {
     const char *what, *begins, *text;
     uint32_t weight;
@@ -99,11 +101,50 @@ static void nobody_name(char *text, size_t size)
     memcpy(at, "for nobody", 10);
 }
 
+/* The weight below which notes are dropped, so that at most `most` stay; *spare: how many of
+ * exactly that weight may stay, the last ones. */
+static uint32_t weight_least(const struct story *story, uint32_t most, uint32_t *spare)
+{
+    uint32_t counts[WEIGHT_MAX + 1] = {0};
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < story->count; i++)
+        counts[story->notes[i].weight]++;
+    for (uint32_t weight = WEIGHT_MAX; weight > 0; weight--) {
+        if (kept + counts[weight] > most) {
+            *spare = most - kept;
+            return weight;
+        }
+        kept += counts[weight];
+    }
+    *spare = 0;
+    return 0;
+}
+
+/* Leaves out the lightest notes, and of those the earliest, so that at most `most` stay. */
+static void notes_thin(struct story *story, uint32_t most)
+{
+    uint32_t spare;
+    const uint32_t least = weight_least(story, most, &spare);
+    uint32_t of_least = 0;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < story->count; i++)
+        of_least += story->notes[i].weight == least;
+    for (uint32_t i = 0; i < story->count; i++) {
+        const struct note *note = &story->notes[i];
+        if (note->weight > least || (note->weight == least && of_least-- <= spare))
+            story->notes[kept++] = *note;
+    }
+    story->left_out += story->count - kept;
+    story->count = kept;
+}
+
 static void note_add(struct story *story, uint64_t event, const char *time, const char *who,
                      const char *text, uint32_t weight)
 {
     if (story->count == NOTES_MAX)
-        return;
+        notes_thin(story, NOTES_MAX / 2);
     struct note *note = &story->notes[story->count++];
     note->event = event;
     note->weight = weight;
@@ -166,48 +207,16 @@ static void story_line(void *context, uint64_t event, const char *line)
     }
 }
 
-/* The weight below which notes are dropped, so that at most SENTENCES_MAX stay; *spare: how many of
- * exactly that weight may stay, the last ones. */
-static uint32_t weight_least(const struct story *story, uint32_t *spare)
+static void story_print(struct story *story, const char *before, FILE *out)
 {
-    uint32_t kept = 0;
-
-    for (uint32_t weight = 9; weight > 0; weight--) {
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < story->count; i++)
-            count += story->notes[i].weight == weight;
-        if (kept + count > SENTENCES_MAX) {
-            *spare = SENTENCES_MAX - kept;
-            return weight;
-        }
-        kept += count;
-    }
-    *spare = 0;
-    return 0;
-}
-
-static void story_print(const struct story *story, const char *before, FILE *out)
-{
-    uint32_t spare;
-    const uint32_t least = weight_least(story, &spare);
-    uint32_t of_least = 0;
-    uint32_t left_out = 0;
-
-    for (uint32_t i = 0; i < story->count; i++)
-        of_least += story->notes[i].weight == least;
+    notes_thin(story, SENTENCES_MAX);
     for (uint32_t i = 0; i < story->count; i++) {
         const struct note *note = &story->notes[i];
-        bool keep = note->weight > least;
-        if (note->weight == least)
-            keep = of_least-- <= spare;
-        left_out += !keep;
-        if (keep)
-            fprintf(out, "%s  %10.3f ms  %s\n", before, strtod(note->time, NULL) / 1000.0,
-                    note->text);
+        fprintf(out, "%s  %10.3f ms  %s\n", before, strtod(note->time, NULL) / 1000.0, note->text);
     }
-    if (left_out > 0)
+    if (story->left_out > 0)
         fprintf(out, "%s  (%u lesser events are left out: --trace of octo-sim --replay has all)\n",
-                before, left_out);
+                before, story->left_out);
 }
 
 bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
