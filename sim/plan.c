@@ -17,6 +17,7 @@ struct plan_slot {
 
 struct octo_world_plan {
     enum octo_plan_base base;
+    uint64_t luck;
     octo_time_ns quiet_ns;
     uint32_t mask;
     bool marks[OCTO_MARK_COUNT]; /* that must be hit */
@@ -88,8 +89,8 @@ bool plan_install(struct octo_world *world, const struct octo_plan *plan)
     struct octo_world_plan *table = octo_arena_alloc(&world->arena, sizeof *table);
     if (table == NULL)
         return false;
-    *table =
-        (struct octo_world_plan){.base = plan->base, .quiet_ns = plan->quiet_ns, .mask = slots - 1};
+    *table = (struct octo_world_plan){
+        .base = plan->base, .luck = plan->luck, .quiet_ns = plan->quiet_ns, .mask = slots - 1};
     table->slots = octo_arena_alloc(&world->arena, slots * sizeof *table->slots);
     if (table->slots == NULL)
         return false;
@@ -216,6 +217,14 @@ static bool base_is_calm(const struct octo_world *world, const struct octo_key *
     return world->plan->base == OCTO_BASE_CALM || !octo_key_strikes(key);
 }
 
+/* What the seed says. Its drawing stays whatever the luck is. */
+static uint64_t seeded_bits(const struct octo_world *world, const struct octo_key *key)
+{
+    const bool other = world->plan != NULL && key->purpose != OCTO_DECIDE_DRAWING;
+
+    return octo_base_seeded(world->options.seed ^ (other ? world->plan->luck : 0), key);
+}
+
 static void record(const struct octo_world *world, const struct octo_key *key, uint64_t bits,
                    uint8_t fault)
 {
@@ -240,7 +249,7 @@ uint64_t world_decide(struct octo_world *world, const struct octo_key *key)
     else if (!drawing && base_is_calm(world, key))
         bits = calm_bits(key);
     else
-        bits = octo_base_seeded(world->options.seed, key);
+        bits = seeded_bits(world, key);
     if (recorder != NULL && !drawing && bits != calm_bits(key))
         record(world, key, bits, 0);
     return bits;
@@ -256,7 +265,7 @@ bool world_chance(struct octo_world *world, const struct octo_key *key, uint32_t
         *bits = line->bits;
         strikes = !line->none;
     } else if (!plan_calm(world)) {
-        *bits = octo_base_seeded(world->options.seed, key);
+        *bits = seeded_bits(world, key);
         strikes = forced || octo_strikes(*bits, ppm);
     }
     if (strikes && recorder != NULL)
@@ -276,7 +285,7 @@ enum plan_answer world_planned(struct octo_world *world, const struct octo_key *
     }
     if (plan_calm(world))
         return PLAN_NOTHING;
-    *bits = octo_base_seeded(world->options.seed, key);
+    *bits = seeded_bits(world, key);
     return PLAN_SILENT;
 }
 

@@ -41,6 +41,8 @@ struct octo_plan {
     char scenario[OCTO_PLAN_SCENARIO_BYTES]; /* what options began with; empty: none */
     struct octo_sim_options options;
     enum octo_plan_base base;
+    uint64_t luck;         /* seeded, steady: other decisions than the seed's, under its drawing; 0:
+                            * the seed's */
     octo_time_ns quiet_ns; /* calm: the quiet tail begins at this virtual time; unused if seeded */
     char bug[OCTO_PLAN_BUG_BYTES]; /* of tests/bugs/, with which `expect` is so; empty: without any
                                     */

@@ -59,6 +59,8 @@ bool octo_plan_write(const struct octo_plan *plan, FILE *file, const char *build
     if (options->unbounded)
         fprintf(file, "unbounded 1\n");
     fprintf(file, "base %s\n", bases[plan->base]);
+    if (plan->luck != 0)
+        fprintf(file, "luck %" PRIu64 "\n", plan->luck);
     if (plan->base == OCTO_BASE_CALM)
         fprintf(file, "quiet-ns %" PRIu64 "\n", plan->quiet_ns);
     if (plan->bug[0] != '\0')
@@ -138,6 +140,7 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
         {"ops", 1, 100000, NULL, &options->operations},
         {"io-errors-ppm", 1, 500000, NULL, &options->io_error_ppm},
         {"crash-cycles", 1, 100, NULL, &options->crash_cycles},
+        {"luck", 0, UINT64_MAX, &plan->luck, NULL},
         {"quiet-ns", 0, OCTO_NEVER - 1, &plan->quiet_ns, NULL},
     };
     const char *space = strchr(text, ' ');

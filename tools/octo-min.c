@@ -13,6 +13,7 @@
 enum { EXIT_OK = 0, EXIT_HELD = 1, EXIT_USAGE = 2, EXIT_HARNESS = 3 };
 
 #define SECONDS_DEFAULT 60u
+#define RESEED_PERCENT  50u /* of the time, at most */
 
 struct arguments {
     struct octo_sim_options options;
@@ -265,10 +266,26 @@ struct program {
     bool terminal; /* standard error is one: progress goes there */
 };
 
+static volatile sig_atomic_t interrupted; /* by somebody, not by the clock */
+
 static void stop(int signal)
 {
-    (void)signal;
+    if (signal != SIGALRM)
+        interrupted = 1;
     min_stop = 1;
+}
+
+/* Stops the search `percent` of --for after its beginning. */
+static void stop_after(const struct program *program, uint32_t percent)
+{
+    const uint64_t limit_ms = program->arguments->seconds * UINT64_C(10) * percent;
+    const uint64_t spent_ms = clock_ms() - program->began_ms;
+
+    min_stop = 0;
+    if (program->arguments->seconds > 0)
+        (void)alarm(spent_ms >= limit_ms ? 1 : (unsigned)((limit_ms - spent_ms + 999) / 1000));
+    if (interrupted)
+        min_stop = 1;
 }
 
 static void progress(void *context, const struct min_search *search, const char *phase)
@@ -398,10 +415,11 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
     (void)signal(SIGINT, stop);
     (void)signal(SIGTERM, stop);
     (void)signal(SIGALRM, stop);
-    if (arguments->seconds > 0)
-        (void)alarm(arguments->seconds);
-    if (!arguments->same_seed && arguments->plan == NULL)
+    if (!arguments->same_seed && arguments->plan == NULL) {
+        stop_after(&program, RESEED_PERCENT);
         min_reseed(&search);
+    }
+    stop_after(&program, 100);
     min_shrink(&search);
     (void)alarm(0);
     if (program.terminal && !arguments->quiet)

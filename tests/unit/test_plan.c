@@ -85,6 +85,27 @@ Test(plan, calm_base_without_lines_has_no_faults)
     free(block);
 }
 
+Test(plan, luck_draws_decisions_anew_under_the_same_drawing)
+{
+    struct octo_plan plan = {.options = octo_sim_options_default(), .base = OCTO_BASE_STEADY};
+    struct octo_plan recorded = {0};
+    struct octo_plan copy = {0};
+    plan.options.operations = 60;
+    plan.options.faults = OCTO_SIM_FAULTS_ALL;
+    void *block = block_take(&plan.options);
+    const uint64_t usual = run_hash(&plan, NULL, block);
+    plan.luck = 7;
+    plan_reread(&plan, &copy);
+    cr_assert_eq(copy.luck, 7);
+    const uint64_t lucky = run_hash(&copy, &recorded, block);
+    cr_assert(lucky != usual);
+    cr_assert_eq(recorded.luck, 0, "its lines say all");
+    cr_assert(run_hash(&recorded, NULL, block) == lucky);
+    free(block);
+    octo_plan_free(&copy);
+    octo_plan_free(&recorded);
+}
+
 /* As a storm of messages records it, whose replay once found no room. */
 Test(plan, a_plan_of_a_million_lines_has_room)
 {

@@ -263,7 +263,7 @@ static uint64_t plan_name(const struct octo_plan *plan, uint64_t events)
     uint64_t name = octo_mix(options->seed ^ events);
 
     name = octo_mix(name ^ ((uint64_t)options->node_count << 32 | options->operations));
-    name = octo_mix(name ^ plan->quiet_ns ^ plan->base);
+    name = octo_mix(octo_mix(name ^ plan->luck) ^ plan->quiet_ns ^ plan->base);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct octo_plan_line *line = &plan->lines[i];
         name = octo_mix(name ^ octo_key_hash(line->fault, &line->key) ^ octo_mix(line->bits));

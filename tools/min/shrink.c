@@ -7,10 +7,9 @@
 
 #define ROUNDS_MAX       6u
 #define SLACK_EVENTS     2000u
-#define RESEED_TRIES     48u
 #define RESEED_EVENTS    200000u
 #define RESEED_SLACK     20000u
-#define REDRAW_TRIES     96u
+#define REDRAW_TRIES     256u
 #define SMALLER_TRIES    32u
 #define OTHER_BITS_TRIES 24u
 #define NUMBERS_SMALL    20u
@@ -46,6 +45,7 @@ struct list {
     const struct min_search *search;
     uint32_t size; /* of a chunk, or what else the list needs */
     uint32_t from;
+    uint32_t end; /* of the numbers that are tried, where there is no other */
     uint32_t line;
 };
 
@@ -363,17 +363,24 @@ void min_shrink(struct min_search *search)
 
 /* ---- Another seed ---------------------------------------------------------------------------- */
 
+/* Some break in one seed of a thousand: where a few seeds of every size did not, more of the small
+ * ones are tried, of which each takes a few milliseconds. */
+static const uint32_t round_tries[] = {48, 512, 4096};
+#define RESEED_ROUNDS (sizeof round_tries / sizeof round_tries[0])
+
 struct size {
     enum octo_plan_base base;
     uint32_t nodes, operations; /* 0: as given */
+    uint32_t rounds;
 };
 
 /* A steady world first: what breaks it needs no luck with delays, and so fewer lines. */
 static const struct size sizes[] = {
-    {OCTO_BASE_STEADY, 3, 8},  {OCTO_BASE_STEADY, 3, 40},  {OCTO_BASE_STEADY, 3, 200},
-    {OCTO_BASE_STEADY, 5, 40}, {OCTO_BASE_STEADY, 5, 200}, {OCTO_BASE_STEADY, 0, 0},
-    {OCTO_BASE_SEEDED, 3, 40}, {OCTO_BASE_SEEDED, 3, 200}, {OCTO_BASE_SEEDED, 0, 200},
+    {OCTO_BASE_STEADY, 3, 8, 3},  {OCTO_BASE_STEADY, 3, 40, 3},  {OCTO_BASE_STEADY, 3, 200, 2},
+    {OCTO_BASE_STEADY, 5, 40, 2}, {OCTO_BASE_STEADY, 5, 200, 1}, {OCTO_BASE_STEADY, 0, 0, 1},
+    {OCTO_BASE_SEEDED, 3, 40, 3}, {OCTO_BASE_SEEDED, 3, 200, 2}, {OCTO_BASE_SEEDED, 0, 200, 1},
 };
+#define SIZES (sizeof sizes / sizeof sizes[0])
 
 static bool other_seed(void *context, uint32_t number, struct octo_plan *plan)
 {
@@ -381,11 +388,15 @@ static bool other_seed(void *context, uint32_t number, struct octo_plan *plan)
     const struct octo_plan *best = &list->search->best;
     const struct size *size = &sizes[list->size];
 
-    if (list->from + number >= RESEED_TRIES || size->nodes > best->options.node_count ||
+    if (list->from + number >= list->end || size->nodes > best->options.node_count ||
         size->operations > best->options.operations)
         return false;
     *plan = (struct octo_plan){.options = best->options, .base = size->base};
-    plan->options.seed = best->options.seed + list->from + number;
+    const uint64_t other = list->from + number;
+    if (other % 2 == 0)
+        plan->luck = other; /* under the drawing that is known to break */
+    else
+        plan->options.seed = best->options.seed + other;
     if (size->nodes != 0)
         plan->options.node_count = size->nodes;
     if (size->operations != 0)
@@ -393,10 +404,15 @@ static bool other_seed(void *context, uint32_t number, struct octo_plan *plan)
     return true;
 }
 
-/* The seed of a size that breaks soonest, as a plan on its base; false if none does. */
-static bool reseed_size(struct min_search *search, uint32_t size, struct octo_plan *found)
+/* The seed of a size that breaks soonest, of those of a round, as a plan on its base; false if none
+ * does. */
+static bool reseed_size(struct min_search *search, uint32_t size, uint32_t round,
+                        struct octo_plan *found)
 {
-    struct list list = {.search = search, .size = size};
+    struct list list = {.search = search,
+                        .size = size,
+                        .from = round == 0 ? 0 : round_tries[round - 1],
+                        .end = round_tries[round]};
     struct min_cost bound = {
         .events = octo_min_u64(RESEED_EVENTS, 2 * search->cost.events + RESEED_SLACK),
         .deliveries = UINT64_MAX};
@@ -414,14 +430,23 @@ static bool reseed_size(struct min_search *search, uint32_t size, struct octo_pl
     }
 }
 
+static bool reseed_any(struct min_search *search, struct octo_plan *found)
+{
+    for (uint32_t round = 0; round < RESEED_ROUNDS; round++) {
+        for (uint32_t size = 0; size < SIZES && !min_stop; size++) {
+            if (round < sizes[size].rounds && reseed_size(search, size, round, found))
+                return true;
+            progress(search, "other seeds");
+        }
+    }
+    return false;
+}
+
 void min_reseed(struct min_search *search)
 {
     struct octo_plan found;
-    uint32_t size = 0;
 
-    while (size < sizeof sizes / sizeof sizes[0] && !reseed_size(search, size, &found))
-        size++;
-    if (size == sizeof sizes / sizeof sizes[0])
+    if (!reseed_any(search, &found))
         return;
     struct octo_plan recorded = {0};
     struct min_replay replay;
