@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -280,10 +281,13 @@ static void stop_after(const struct program *program, uint32_t percent)
 {
     const uint64_t limit_ms = program->arguments->seconds * UINT64_C(10) * percent;
     const uint64_t spent_ms = clock_ms() - program->began_ms;
+    const uint64_t left_ms = spent_ms < limit_ms ? limit_ms - spent_ms : 1;
+    const struct itimerval timer = {.it_value = {.tv_sec = (time_t)(left_ms / 1000),
+                                                 .tv_usec = (suseconds_t)(left_ms % 1000 * 1000)}};
 
     min_stop = 0;
-    if (program->arguments->seconds > 0)
-        (void)alarm(spent_ms >= limit_ms ? 1 : (unsigned)((limit_ms - spent_ms + 999) / 1000));
+    if (limit_ms > 0)
+        (void)setitimer(ITIMER_REAL, &timer, NULL);
     if (interrupted)
         min_stop = 1;
 }
