@@ -404,28 +404,25 @@ static bool other_seed(void *context, uint32_t number, struct octo_plan *plan)
     return true;
 }
 
-/* The seed of a size that breaks soonest, of those of a round, as a plan on its base; false if none
- * does. */
+/* The one of a size that breaks soonest, and within the bound, of the tries of a round, as a plan
+ * on its base; false if none does. The bound becomes what the one that was found took. */
 static bool reseed_size(struct min_search *search, uint32_t size, uint32_t round,
-                        struct octo_plan *found)
+                        struct min_cost *bound, struct octo_plan *found)
 {
     struct list list = {.search = search,
                         .size = size,
                         .from = round == 0 ? 0 : round_tries[round - 1],
                         .end = round_tries[round]};
-    struct min_cost bound = {
-        .events = octo_min_u64(RESEED_EVENTS, 2 * search->cost.events + RESEED_SLACK),
-        .deliveries = UINT64_MAX};
     struct min_replay replay;
     bool any = false;
 
     for (;;) {
-        const uint32_t number = min_pool_first(search->pool, search->signature, bound, other_seed,
+        const uint32_t number = min_pool_first(search->pool, search->signature, *bound, other_seed,
                                                &list, found, &replay);
         if (number == UINT32_MAX)
             return any;
         any = true;
-        bound.events = replay.cost.events - 1;
+        bound->events = replay.cost.events - 1;
         list.from += number + 1;
     }
 }
@@ -434,8 +431,15 @@ static bool reseed_any(struct min_search *search, struct octo_plan *found)
 {
     for (uint32_t round = 0; round < RESEED_ROUNDS; round++) {
         for (uint32_t size = 0; size < SIZES && !min_stop; size++) {
-            if (round < sizes[size].rounds && reseed_size(search, size, round, found))
+            struct min_cost bound = {
+                .events = octo_min_u64(RESEED_EVENTS, 2 * search->cost.events + RESEED_SLACK),
+                .deliveries = UINT64_MAX};
+            if (round < sizes[size].rounds && reseed_size(search, size, round, &bound, found)) {
+                /* More of that size, which end where this one did: some break much sooner. */
+                for (uint32_t more = round + 1; more < sizes[size].rounds; more++)
+                    (void)reseed_size(search, size, more, &bound, found);
                 return true;
+            }
             progress(search, "other seeds");
         }
     }
