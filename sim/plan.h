@@ -78,8 +78,8 @@ void octo_plan_line_text(const struct octo_plan_line *line, char text[OCTO_PLAN_
 bool octo_plan_line_parse(const char *text, struct octo_plan_line *line,
                           char error[OCTO_PLAN_ERROR_BYTES]) OCTO_MUST_USE;
 
-/* octo_plan_room: address space that a world needs under a plan of so many lines, besides
- * octo_world_bytes. */
+/* octo_plan_room: bytes of address space that a world needs under a plan of so many lines, besides
+ * octo_world_bytes; a multiple of a page. */
 size_t octo_plan_room(uint32_t lines);
 
 /* octo_world_create_planned is octo_world_create under a plan, of which it keeps a copy. */

@@ -285,6 +285,7 @@ static void stop_after(const struct program *program, uint32_t percent)
     const struct itimerval timer = {.it_value = {.tv_sec = (time_t)(left_ms / 1000),
                                                  .tv_usec = (suseconds_t)(left_ms % 1000 * 1000)}};
 
+    (void)alarm(0); /* what has not rung yet must not end what follows */
     min_stop = 0;
     if (limit_ms > 0)
         (void)setitimer(ITIMER_REAL, &timer, NULL);

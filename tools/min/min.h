@@ -79,8 +79,8 @@ struct min_search {
 /* min_shrink makes best as short as it can. */
 void min_shrink(struct min_search *search);
 
-/* min_reseed looks for another seed that breaks alike in a smaller cluster, or sooner; best, if one
- * was found, is its plan. */
+/* min_reseed looks for another run that breaks alike in a smaller cluster, or sooner: with other
+ * luck under best's drawing, and under other seeds. Best, if one was found, is its plan. */
 void min_reseed(struct min_search *search);
 
 /* ---- Story ----------------------------------------------------------------------------------- */

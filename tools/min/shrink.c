@@ -436,7 +436,7 @@ static bool reseed_any(struct min_search *search, struct octo_plan *found)
                 .deliveries = UINT64_MAX};
             if (round < sizes[size].rounds && reseed_size(search, size, round, &bound, found)) {
                 /* More of that size, which end where this one did: some break much sooner. */
-                for (uint32_t more = round + 1; more < sizes[size].rounds; more++)
+                for (uint32_t more = round + 1; more < sizes[size].rounds && !min_stop; more++)
                     (void)reseed_size(search, size, more, &bound, found);
                 return true;
             }
