@@ -374,11 +374,14 @@ struct size {
     uint32_t rounds;
 };
 
-/* A steady world first: what breaks it needs no luck with delays, and so fewer lines. */
+/* A steady world first: what breaks it needs no luck with delays, and so fewer lines. One node
+ * before two, two before three: fewer messages. */
 static const struct size sizes[] = {
-    {OCTO_BASE_STEADY, 3, 8, 3},  {OCTO_BASE_STEADY, 3, 40, 3},  {OCTO_BASE_STEADY, 3, 200, 2},
-    {OCTO_BASE_STEADY, 5, 40, 2}, {OCTO_BASE_STEADY, 5, 200, 1}, {OCTO_BASE_STEADY, 0, 0, 1},
-    {OCTO_BASE_SEEDED, 3, 40, 3}, {OCTO_BASE_SEEDED, 3, 200, 2}, {OCTO_BASE_SEEDED, 0, 200, 1},
+    {OCTO_BASE_STEADY, 1, 8, 2},   {OCTO_BASE_STEADY, 1, 40, 2},  {OCTO_BASE_STEADY, 1, 200, 1},
+    {OCTO_BASE_STEADY, 2, 8, 2},   {OCTO_BASE_STEADY, 2, 40, 2},  {OCTO_BASE_STEADY, 3, 8, 3},
+    {OCTO_BASE_STEADY, 3, 40, 3},  {OCTO_BASE_STEADY, 3, 200, 2}, {OCTO_BASE_STEADY, 5, 40, 2},
+    {OCTO_BASE_STEADY, 5, 200, 1}, {OCTO_BASE_STEADY, 0, 0, 1},   {OCTO_BASE_SEEDED, 3, 40, 3},
+    {OCTO_BASE_SEEDED, 3, 200, 2}, {OCTO_BASE_SEEDED, 0, 200, 1},
 };
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
