@@ -355,24 +355,47 @@ static void report(FILE *out, const struct arguments *arguments, const struct mi
             (unsigned long long)min_pool_cached(search->pool), seconds);
 }
 
-static bool plan_write(const struct arguments *arguments, const struct octo_plan *plan,
-                       const struct octo_machine *machine)
+/* Whether the plan can be written in the end: asked before the search. */
+static bool output_opens(const struct arguments *arguments)
+{
+    FILE *file = arguments->output == NULL ? NULL : fopen(arguments->output, "a");
+
+    if (arguments->output != NULL && file == NULL)
+        complain("cannot write '%s': %s", arguments->output, strerror(errno));
+    else if (file != NULL)
+        (void)fclose(file);
+    return arguments->output == NULL || file != NULL;
+}
+
+/* In words, to `out`; EXIT_OK, or EXIT_HARNESS. */
+static int story_tell(const struct octo_plan *plan, const struct octo_machine *machine,
+                      const char *before, FILE *out)
+{
+    if (min_story(plan, machine, before, out))
+        return EXIT_OK;
+    complain("no memory for another replay: the plan has no story");
+    return EXIT_HARNESS;
+}
+
+/* EXIT_OK, or what went wrong. */
+static int plan_write(const struct arguments *arguments, const struct octo_plan *plan,
+                      const struct octo_machine *machine)
 {
     FILE *file = arguments->output == NULL ? stdout : fopen(arguments->output, "w");
     bool wrote = file != NULL && octo_plan_write(plan, file, "octo-min " OCTO_VERSION);
-    bool told = true;
+    int status = EXIT_OK;
+
     if (wrote && file != stdout) {
         fputs("\n# What happens:\n", file);
-        told = min_story(plan, machine, "# ", file);
+        status = story_tell(plan, machine, "# ", file);
     }
     if (file != NULL && file != stdout)
         wrote = fclose(file) == 0 && wrote;
-    if (!wrote)
-        complain("cannot write '%s': %s", arguments->output == NULL ? "-" : arguments->output,
-                 strerror(errno));
-    else if (!told)
-        complain("no memory for another replay: the plan has no story");
-    return wrote && told;
+    if (wrote)
+        return status;
+    complain("cannot write '%s': %s", arguments->output == NULL ? "-" : arguments->output,
+             strerror(errno));
+    return EXIT_USAGE;
 }
 
 static int minimize(const struct arguments *arguments, const struct octo_machine *machine)
@@ -410,6 +433,10 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
         octo_plan_free(&search.best);
         return EXIT_USAGE;
     }
+    if (!output_opens(arguments)) {
+        octo_plan_free(&search.best);
+        return EXIT_USAGE;
+    }
     memcpy(search.signature, before.signature, sizeof search.signature);
     search.cost = before.cost;
     search.pool = min_pool_create(arguments->jobs, &search.best.options, machine);
@@ -433,19 +460,20 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
 
     memcpy(search.best.expect, search.signature, sizeof search.best.expect);
     (void)min_normalize(&search.best, machine, UINT64_MAX); /* says of each line when it strikes */
-    bool wrote = true;
+    int status = EXIT_OK;
     if (!arguments->quiet)
         report(stdout, arguments, &search, &before, lines_before, seconds);
     if (arguments->output != NULL || !arguments->json)
-        wrote = plan_write(arguments, &search.best, machine);
+        status = plan_write(arguments, &search.best, machine);
     if (!arguments->quiet && !arguments->json) {
         puts("\nWhat happens:");
-        wrote = min_story(&search.best, machine, "", stdout) && wrote;
+        const int told = story_tell(&search.best, machine, "", stdout);
+        status = status == EXIT_OK ? told : status;
         printf("  and then: %s\n", search.signature);
     }
     min_pool_destroy(search.pool);
     octo_plan_free(&search.best);
-    return wrote ? EXIT_OK : EXIT_USAGE;
+    return status;
 }
 
 int main(int argc, char **argv)
