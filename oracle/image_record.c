@@ -123,16 +123,20 @@ bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle
 {
     if (at >= reader->size)
         return false;
-    /* Most calls look at padding. Records are aligned to 8: the magic lies in one sector. */
-    if (octo_get_u32(oracle_reader_bytes(reader, at, 4)) != OCTO_RECORD_MAGIC)
+    /* Many calls look at padding. Records are aligned to 8: the magic lies in one sector. */
+    const uint64_t in = at % SECTOR_BYTES;
+    const uint8_t *bytes = sector_at(reader, at / SECTOR_BYTES) + in;
+    if (octo_get_u32(bytes) != OCTO_RECORD_MAGIC)
         return false;
-    const uint8_t *bytes = oracle_reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES);
+    if (in + OCTO_RECORD_HEADER_BYTES > SECTOR_BYTES)
+        bytes = oracle_reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES);
     if (bytes == NULL || !header_valid(bytes))
         return false;
     const uint32_t size = octo_get_u32(bytes + 64);
     if (size > COMMAND_BYTES_MAX)
         return false;
-    bytes = oracle_reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES + (uint64_t)size);
+    if (in + OCTO_RECORD_HEADER_BYTES + size > SECTOR_BYTES)
+        bytes = oracle_reader_bytes(reader, at, OCTO_RECORD_HEADER_BYTES + (uint64_t)size);
     if (bytes == NULL || !checksum_valid(reader, at, bytes, size))
         return false;
     record_fill(record, bytes, size);

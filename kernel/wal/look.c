@@ -45,15 +45,12 @@ static struct wal_look record_look(const struct octo_wal *wal, struct octo_recor
 }
 
 /* Whether a record may begin in [from, to) of the bytes, from and to multiples of 8. Without a
- * branch in the loops; nearly every sector that is asked about is empty, and told by the first. */
+ * branch in the loop. */
 static bool magic_in(const uint8_t *bytes, uint64_t from, uint64_t to)
 {
-    uint64_t any = 0;
     uint32_t found = 0;
 
     for (uint64_t at = from; at < to; at += 8)
-        any |= octo_get_u64(bytes + at);
-    for (uint64_t at = from; any != 0 && at < to; at += 8)
         found |= octo_get_u32(bytes + at) == OCTO_RECORD_MAGIC;
     return found != 0;
 }

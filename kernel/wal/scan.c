@@ -182,18 +182,15 @@ static void record_note(struct octo_wal *wal, const struct octo_record *record, 
         scan->lacked = octo_min_u64(scan->lacked, record->sequence);
 }
 
-/* Whether something other than padding or a hole lies at scan->at. */
-static bool bytes_at(const struct octo_wal *wal)
+/* Whether anything but zeros stands in [from, to) of either topic's bytes. Without a branch. */
+static bool bytes_in(const struct wal_scan *scan, uint64_t from, uint64_t to)
 {
-    const uint64_t in = wal->scan.at - wal->scan.base;
+    uint64_t any = 0;
 
-    for (uint32_t topic = 0; topic < WAL_TOPICS; topic++) {
-        const uint64_t end = octo_min_u64(in + 8, wal->config.read_bytes);
-        for (uint64_t i = in; i < end; i++)
-            if (wal->scan.buffers[topic][i] != 0)
-                return true;
-    }
-    return false;
+    for (uint64_t in = from; in < to; in += 8)
+        any |= octo_get_u64(scan->buffers[WAL_MAIN] + in) |
+               octo_get_u64(scan->buffers[WAL_RECOVERY] + in);
+    return any != 0;
 }
 
 /* Whether what lies at scan->at is damage that one topic alone has suffered, in a sector of which
@@ -241,21 +238,41 @@ static void record_take(struct octo_wal *wal, const struct octo_record *record, 
     used_note(scan, scan->at);
 }
 
-/* No record at scan->at: on to the next sector, or to where records have not been taken yet. */
-static void record_missed(struct octo_wal *wal, const struct wal_look *look)
+/* On to the next sector, or to where records have not been taken yet. */
+static void sector_leave(struct octo_wal *wal)
 {
     struct wal_scan *scan = &wal->scan;
     const uint64_t next = wal_sector_start(wal, scan->at) + wal->config.sector_bytes;
 
+    scan->at = scan->at < scan->taken ? octo_min_u64(next, scan->taken) : next;
+}
+
+/* No record at scan->at. */
+static void record_missed(struct octo_wal *wal, const struct wal_look *look)
+{
+    struct wal_scan *scan = &wal->scan;
+
     if (look->stray_end != 0)
         used_note(scan, look->stray_end);
 
-    if (bytes_at(wal)) {
+    const uint64_t in = scan->at - scan->base;
+    if (bytes_in(scan, in, in + 8)) { /* something other than padding or a hole */
         scan->torn = scan->torn || scan->at >= scan->taken;
         if (!damage_in_one(wal))
             scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |= SECTOR_NOT_COVERED;
     }
-    scan->at = scan->at < scan->taken ? octo_min_u64(next, scan->taken) : next;
+    sector_leave(wal);
+}
+
+/* Whether nothing stands from scan->at to the end of its sector, as in all that was prepared and
+ * not written yet: most of what is read. */
+static bool sector_empty(const struct octo_wal *wal)
+{
+    const struct wal_scan *scan = &wal->scan;
+    const uint64_t in = scan->at - scan->base;
+    const uint64_t end = wal_sector_start(wal, scan->at) + wal->config.sector_bytes - scan->base;
+
+    return !bytes_in(scan, in, in + 8) && !bytes_in(scan, in, end);
 }
 
 /* Takes the records in the window, until its end or until one that goes beyond it. False if the
@@ -270,6 +287,10 @@ static bool window_scan(struct octo_wal *wal)
     scan->suspicious = false;
     scan->at = scan->window_at;
     while (scan->at < end && wal->stage != OCTO_WAL_FAILED && !scan->rescan) {
+        if (sector_empty(wal)) {
+            sector_leave(wal);
+            continue;
+        }
         struct octo_record record;
         const struct wal_look look = octo_wal_look(wal, &record);
         if (look.more && wal_sector_start(wal, scan->at) > scan->base)
