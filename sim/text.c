@@ -217,6 +217,67 @@ void text_event(struct octo_world *world, octo_node_id id, const struct octo_eve
         line_effect(world, id, &effects->items[i]);
 }
 
+/* Endpoints, by their bits; 0 stands for the clients. */
+static void add_set(struct line *line, uint16_t set)
+{
+    const char *before = "";
+
+    for (uint32_t id = 0; id <= OCTO_SIM_NODES_MAX; id++) {
+        if ((set & 1u << id) == 0)
+            continue;
+        if (id == 0)
+            add(line, "clients");
+        else
+            add(line, "%sn%u", before, id);
+        before = "+";
+    }
+}
+
+/* Whether every link is from one of a to one of b, or, both ways, between them: a|b. */
+static bool cuts_between(const uint16_t *links, uint16_t a, uint16_t b, bool both)
+{
+    for (uint32_t id = 0; id <= OCTO_SIM_NODES_MAX; id++) {
+        const bool in_a = (a & 1u << id) != 0;
+        const bool in_b = both && (b & 1u << id) != 0;
+        if (links[id] != (in_a ? b : in_b ? a : 0))
+            return false;
+    }
+    return (a & b) == 0;
+}
+
+/* What a partition cuts: a|b, a>b, or a list of a>b, one for each sender. */
+static void add_cut(struct line *line, const uint16_t *links)
+{
+    uint16_t senders = 0;
+    uint16_t heard_not = 0; /* those that do not hear the first sender */
+    const char *before = "";
+
+    for (uint32_t id = OCTO_SIM_NODES_MAX + 1; id-- > 0;) {
+        if (links[id] == 0)
+            continue;
+        senders = (uint16_t)(senders | 1u << id);
+        heard_not = links[id];
+    }
+    const uint16_t side = (uint16_t)(senders & ~heard_not);
+    const bool both = cuts_between(links, side, heard_not, true);
+    add(line, " cut=");
+    if (both || cuts_between(links, senders, heard_not, false)) {
+        add_set(line, both ? side : senders);
+        add(line, both ? "|" : ">");
+        add_set(line, heard_not);
+        return;
+    }
+    for (uint32_t id = 0; id <= OCTO_SIM_NODES_MAX; id++) {
+        if (links[id] == 0)
+            continue;
+        add(line, "%s", before);
+        add_set(line, (uint16_t)(1u << id));
+        add(line, ">");
+        add_set(line, links[id]);
+        before = ",";
+    }
+}
+
 void text_fault(struct octo_world *world, enum octo_fault fault, octo_node_id a, octo_node_id b,
                 uint64_t detail)
 {
@@ -226,6 +287,8 @@ void text_fault(struct octo_world *world, enum octo_fault fault, octo_node_id a,
     if (b != 0)
         add(&line, " n%u", b);
     add(&line, " detail=%" PRIx64, detail);
+    if (world->schedule.partition_active && fault == world->schedule.partition_kind)
+        add_cut(&line, world->schedule.links);
     end(world, &line);
 }
 

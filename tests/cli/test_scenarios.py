@@ -281,6 +281,28 @@ class Files(unittest.TestCase):
             found = {KINDS[int(line.rsplit("detail=", 1)[1], 16) >> 56] for line in rots}
             self.assertEqual(found, kinds)
 
+    def test_a_trace_says_what_a_partition_cuts(self):
+        nodes = {f"n{i}" for i in range(1, 6)}
+        for name in ("symmetric", "one-way", "leader", "minority", "bridge", "flapping", "clients"):
+            scenario = {"symmetric": "partition"}.get(name, f"partition-{name}")
+            lines = sim("--scenario", scenario, "--seed", 3, "--trace", "-").stdout.splitlines()
+            cuts = [line.split()[2:3] + [line.rsplit(" cut=", 1)[1]] for line in lines
+                    if f" fault    partition-{name} " in line]
+            self.assertGreater(len(cuts), 2, name)
+            for who, cut in cuts:
+                one, other = (set(side.split("+")) for side in re.split("[|>]", cut.split(",")[0]))
+                self.assertFalse(one & other, cut)
+                self.assertLessEqual(one | other, nodes | {"clients"}, cut)
+                if name in ("symmetric", "minority", "flapping"):
+                    self.assertEqual(one | other, nodes, cut)
+                    self.assertIn("|", cut)
+                elif name == "leader":
+                    self.assertIn({who}, (one, other), cut)
+                elif name == "one-way":
+                    self.assertIn(">", cut)
+                elif name == "clients":
+                    self.assertIn({"clients"}, (one, other), cut)
+
     def test_liveness_is_judged_unless_the_scenario_says_not(self):
         hopeless = ("mix: none\nnetwork:\n  latency: 1s\nclients:\n  duration: 1s\n  give-up: 1s\n"
                     "oracles:\n  linearizable: off\n")

@@ -149,7 +149,8 @@ static void note_add(struct story *story, uint64_t event, const char *time, cons
     note->event = event;
     note->weight = weight;
     (void)snprintf(note->time, sizeof note->time, "%s", time);
-    (void)snprintf(note->text, sizeof note->text, "%.6s %.*s", who, (int)TEXT_BYTES, text);
+    (void)snprintf(note->text, sizeof note->text, "%.6s%s%.*s", who, who[0] == '\0' ? "" : " ",
+                   (int)TEXT_BYTES, text);
 }
 
 /* A role's line says more in words of its own. */
@@ -170,6 +171,44 @@ static bool role_note(struct story *story, uint64_t event, const char *time, con
     return true;
 }
 
+/* What a partition cuts, as a trace has it (a|b, a>b, or a list), in words. */
+static void cut_say(const char *cut, int name_length, const char *name, char *text, size_t size)
+{
+    const int length = (int)strcspn(cut, "\n");
+    const int first = (int)strcspn(cut, "|>");
+    const char *second = cut + first + 1;
+
+    if (first >= length || memchr(cut, ',', (size_t)length) != NULL)
+        (void)snprintf(text, size, "the network is cut, %.*s (%.*s)", length, cut, name_length,
+                       name);
+    else if (cut[first] == '|')
+        (void)snprintf(text, size, "%.*s and %.*s do not hear each other (%.*s)", first, cut,
+                       length - first - 1, second, name_length, name);
+    else
+        (void)snprintf(text, size, "what %.*s says to %.*s is lost (%.*s)", first, cut,
+                       length - first - 1, second, name_length, name);
+}
+
+/* A fault: its name, and the other node if there is one. */
+static void fault_note(struct story *story, uint64_t event, const char *time, const char *who,
+                       const char *detail)
+{
+    const bool clock = strncmp(detail, "clock-", 6) == 0;
+    const bool small = strncmp(detail, "disk-sector-", 12) == 0 ||
+                       strncmp(detail, "disk-entry-", 11) == 0 ||
+                       strncmp(detail, "disk-size-", 10) == 0;
+    const char *drawn = strstr(detail, " detail=");
+    const char *cut = strstr(detail, " cut=");
+    const int length = (int)(drawn != NULL ? (size_t)(drawn - detail) : strcspn(detail, "\n"));
+    char text[TEXT_BYTES];
+
+    if (cut != NULL)
+        cut_say(cut + 5, length, detail, text, sizeof text);
+    else
+        (void)snprintf(text, sizeof text, "suffers %.*s", length, detail);
+    note_add(story, event, time, cut != NULL ? "" : who, text, clock ? 1 : small ? 5 : 9);
+}
+
 static void story_line(void *context, uint64_t event, const char *line)
 {
     struct story *story = context;
@@ -183,12 +222,7 @@ static void story_line(void *context, uint64_t event, const char *line)
         return;
     const char *detail = line + used;
     if (strcmp(what, "fault") == 0) {
-        const bool clock = strncmp(detail, "clock-", 6) == 0;
-        const bool small = strncmp(detail, "disk-sector-", 12) == 0 ||
-                           strncmp(detail, "disk-entry-", 11) == 0 ||
-                           strncmp(detail, "disk-size-", 10) == 0;
-        (void)snprintf(text, sizeof text, "suffers %.*s", (int)strcspn(detail, "\n"), detail);
-        note_add(story, event, time, who, text, clock ? 1 : small ? 5 : 9);
+        fault_note(story, event, time, who, detail);
         return;
     }
     if (strcmp(what, "trace") == 0 && role_note(story, event, time, who, detail))
