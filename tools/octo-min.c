@@ -469,7 +469,6 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
         puts("\nWhat happens:");
         const int told = story_tell(&search.best, machine, "", stdout);
         status = status == EXIT_OK ? told : status;
-        printf("  and then: %s\n", search.signature);
     }
     min_pool_destroy(search.pool);
     octo_plan_free(&search.best);

@@ -21,6 +21,7 @@ struct min_cost {
 struct min_replay {
     struct min_cost cost;
     char signature[OCTO_SIGNATURE_BYTES];
+    char why[OCTO_WHY_BYTES]; /* what broke, with ids and numbers */
 };
 
 #define MIN_LINES_MAX (1u << 22) /* of a plan */
@@ -85,8 +86,8 @@ void min_reseed(struct min_search *search);
 
 /* ---- Story ----------------------------------------------------------------------------------- */
 
-/* min_story prints the events of a replay that matter, in words, each line with `before` in front.
- */
+/* min_story prints the events of a replay that matter, in words, and what breaks in the end, each
+ * line with `before` in front. */
 bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
                FILE *out);
 

@@ -61,6 +61,7 @@ static void replay_take(const struct octo_world *world, struct min_replay *repla
         .cost = {result.events, result.deliveries},
     };
     octo_sim_signature(&result.verdict, replay->signature);
+    memcpy(replay->why, result.verdict.why, sizeof replay->why);
 }
 
 static bool replay_in(void *block, size_t bytes, const struct octo_plan *plan, uint64_t events,

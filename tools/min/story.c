@@ -101,6 +101,21 @@ static void nobody_name(char *text, size_t size)
     memcpy(at, "for nobody", 10);
 }
 
+/* "entries 2 to 2" is entry 2. */
+static void entry_name(char *text)
+{
+    char *at = strstr(text, "entries ");
+    char *end;
+
+    if (at == NULL)
+        return;
+    const unsigned long long first = strtoull(at + strlen("entries "), &end, 10);
+    if (strncmp(end, " to ", 4) != 0 || strtoull(end + 4, &end, 10) != first)
+        return;
+    const int used = snprintf(at, (size_t)(end - at), "entry %llu", first); /* it is shorter */
+    memmove(at + used, end, strlen(end) + 1);
+}
+
 /* The weight below which notes are dropped, so that at most `most` stay; *spare: how many of
  * exactly that weight may stay, the last ones. */
 static uint32_t weight_least(const struct story *story, uint32_t most, uint32_t *spare)
@@ -236,6 +251,7 @@ static void story_line(void *context, uint64_t event, const char *line)
             return;
         phrase_fill(phrase->text, detail, text, sizeof text);
         nobody_name(text, sizeof text);
+        entry_name(text);
         note_add(story, event, time, who, text, phrase->weight);
         return;
     }
@@ -263,8 +279,11 @@ bool min_story(const struct octo_plan *plan, const struct octo_machine *machine,
     if (story.notes == NULL)
         return false;
     const bool ran = min_run(plan, machine, UINT64_MAX, &watch, &replay);
-    if (ran)
+    if (ran) {
         story_print(&story, before, out);
+        fprintf(out, "%s  and then: %.*s: %s\n", before, (int)strcspn(replay.signature, ":"),
+                replay.signature, replay.why);
+    }
     free(story.notes);
     return ran;
 }
