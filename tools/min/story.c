@@ -9,7 +9,7 @@
 #define SENTENCES_MAX 24u
 #define NOTES_MAX     20000u /* at a time */
 #define WEIGHT_MAX    9u
-#define TEXT_BYTES    120u
+#define TEXT_BYTES    192u
 #define NOTE_BYTES    (TEXT_BYTES + 8u)
 
 struct note {
