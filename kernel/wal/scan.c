@@ -251,15 +251,15 @@ static void sector_leave(struct octo_wal *wal)
 static void record_missed(struct octo_wal *wal, const struct wal_look *look)
 {
     struct wal_scan *scan = &wal->scan;
+    const uint64_t in = scan->at - scan->base;
 
     if (look->stray_end != 0)
         used_note(scan, look->stray_end);
 
-    const uint64_t in = scan->at - scan->base;
     if (bytes_in(scan, in, in + 8)) { /* something other than padding or a hole */
         scan->torn = scan->torn || scan->at >= scan->taken;
         if (!damage_in_one(wal))
-            scan->lacking[(scan->at - scan->base) / wal->config.sector_bytes] |= SECTOR_NOT_COVERED;
+            scan->lacking[in / wal->config.sector_bytes] |= SECTOR_NOT_COVERED;
     }
     sector_leave(wal);
 }
