@@ -358,13 +358,15 @@ static void report(FILE *out, const struct arguments *arguments, const struct mi
 /* Whether the plan can be written in the end: asked before the search. */
 static bool output_opens(const struct arguments *arguments)
 {
-    FILE *file = arguments->output == NULL ? NULL : fopen(arguments->output, "a");
-
-    if (arguments->output != NULL && file == NULL)
+    if (arguments->output == NULL)
+        return true;
+    FILE *file = fopen(arguments->output, "a");
+    if (file == NULL) {
         complain("cannot write '%s': %s", arguments->output, strerror(errno));
-    else if (file != NULL)
-        (void)fclose(file);
-    return arguments->output == NULL || file != NULL;
+        return false;
+    }
+    (void)fclose(file);
+    return true;
 }
 
 /* In words, to `out`; EXIT_OK, or EXIT_HARNESS. */

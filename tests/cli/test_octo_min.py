@@ -29,6 +29,11 @@ BAD_USAGE = [
 ]
 
 
+# A network too slow for any leader: liveness breaks without a bug.
+HOPELESS = ("name: hopeless\nsummary: A test\nmix: none\nnetwork:\n  latency: 1s\n"
+            "clients:\n  duration: 1s\n  give-up: 1s\noracles:\n  linearizable: off\n")
+
+
 def octo_min(*words):
     return subprocess.run([PROGRAM, *map(str, words)], text=True, capture_output=True, timeout=120)
 
@@ -61,6 +66,23 @@ class Usage(unittest.TestCase):
         done = octo_min("--seed", 1, "--nodes", 3, "--ops", 20)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("breaks nothing", done.stderr)
+
+    def test_a_run_that_breaks_becomes_a_plan_with_its_story(self):
+        with tempfile.TemporaryDirectory() as folder:
+            scenario = pathlib.Path(folder) / "hopeless.yaml"
+            scenario.write_text(HOPELESS)
+            plan = pathlib.Path(folder) / "small.plan"
+            run = ["--scenario", scenario, "--same-seed", "--seed", 1, "--ops", 20, "--for", 5]
+            unwritable = octo_min(*run, "-o", plan / "below")
+            self.assertEqual((unwritable.returncode, unwritable.stdout), (2, ""))
+            self.assertRegex(unwritable.stderr, "^octo-min: cannot write .*small.plan/below.*\n$")
+            done = octo_min(*run, "-o", plan)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            story = [line[2:] for line in plan.read_text().splitlines() if line.startswith("#  ")]
+            self.assertIn("\nWhat happens:\n" + "\n".join(story) + "\n", done.stdout)
+            self.assertGreater(len(story), 3)
+            self.assertRegex(story[-1], r"^  and then: liveness: .*\d")
+            self.assertNotIn("detail=", "".join(story))
 
     def test_a_bad_plan_names_its_line(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,6 @@ struct min_cost {
 struct min_replay {
     struct min_cost cost;
     char signature[OCTO_SIGNATURE_BYTES];
-    char why[OCTO_WHY_BYTES]; /* what broke, with ids and numbers */
 };
 
 #define MIN_LINES_MAX (1u << 22) /* of a plan */
@@ -61,9 +60,10 @@ bool min_record(const struct octo_plan *from, const struct octo_machine *machine
  * differ from the calm base. */
 bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, uint64_t events);
 
-/* min_run replays in this process, with a watcher if there is one (NULL: none). */
+/* min_run replays in this process, with a watcher if there is one (NULL: none). False: no memory.
+ */
 bool min_run(const struct octo_plan *plan, const struct octo_machine *machine, uint64_t events,
-             const struct octo_watch *watch, struct min_replay *replay);
+             const struct octo_watch *watch, struct octo_sim_result *result);
 
 /* ---- Shrinking ------------------------------------------------------------------------------- */
 
@@ -87,7 +87,7 @@ void min_reseed(struct min_search *search);
 /* ---- Story ----------------------------------------------------------------------------------- */
 
 /* min_story prints the events of a replay that matter, in words, and what breaks in the end, each
- * line with `before` in front. */
+ * line with `before` in front. False: no memory. */
 bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
                FILE *out);
 

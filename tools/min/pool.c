@@ -52,21 +52,17 @@ static void *block_map(size_t bytes)
     return block == MAP_FAILED ? NULL : block;
 }
 
-static void replay_take(const struct octo_world *world, struct min_replay *replay)
+static void replay_take(const struct octo_sim_result *result, struct min_replay *replay)
 {
-    struct octo_sim_result result;
-
-    octo_world_result(world, &result);
     *replay = (struct min_replay){
-        .cost = {result.events, result.deliveries},
+        .cost = {result->events, result->deliveries},
     };
-    octo_sim_signature(&result.verdict, replay->signature);
-    memcpy(replay->why, result.verdict.why, sizeof replay->why);
+    octo_sim_signature(&result->verdict, replay->signature);
 }
 
 static bool replay_in(void *block, size_t bytes, const struct octo_plan *plan, uint64_t events,
                       const struct octo_machine *machine, const struct octo_watch *watch,
-                      struct min_replay *replay)
+                      struct octo_sim_result *result)
 {
     struct octo_world *world = octo_world_create_planned(block, bytes, plan, machine);
     if (world == NULL)
@@ -74,18 +70,18 @@ static bool replay_in(void *block, size_t bytes, const struct octo_plan *plan, u
     octo_world_watch(world, watch);
     octo_world_run(world, events);
     octo_world_watch(world, NULL);
-    replay_take(world, replay);
+    octo_world_result(world, result);
     return true;
 }
 
 bool min_run(const struct octo_plan *plan, const struct octo_machine *machine, uint64_t events,
-             const struct octo_watch *watch, struct min_replay *replay)
+             const struct octo_watch *watch, struct octo_sim_result *result)
 {
     const size_t bytes = octo_world_bytes(&plan->options) + octo_plan_room(plan->count);
     void *block = block_map(bytes);
     if (block == NULL)
         return false;
-    const bool ran = replay_in(block, bytes, plan, events, machine, watch, replay);
+    const bool ran = replay_in(block, bytes, plan, events, machine, watch, result);
     (void)munmap(block, bytes);
     return ran;
 }
@@ -102,7 +98,9 @@ bool min_record(const struct octo_plan *from, const struct octo_machine *machine
     if (world != NULL) {
         octo_world_run(world, UINT64_MAX);
         octo_plan_record_end(plan, world);
-        replay_take(world, replay);
+        struct octo_sim_result result;
+        octo_world_result(world, &result);
+        replay_take(&result, replay);
     }
     octo_plan_record(NULL);
     (void)munmap(block, bytes);
@@ -112,10 +110,10 @@ bool min_record(const struct octo_plan *from, const struct octo_machine *machine
 bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, uint64_t events)
 {
     struct octo_plan asked = {0};
-    struct min_replay replay;
+    struct octo_sim_result result;
 
     octo_plan_record(&asked);
-    const bool ran = min_run(plan, machine, events, NULL, &replay);
+    const bool ran = min_run(plan, machine, events, NULL, &result);
     octo_plan_record(NULL);
     if (!ran || asked.count > plan->count) {
         octo_plan_free(&asked);
@@ -153,11 +151,12 @@ static _Noreturn void work(const struct min_pool *pool, struct order *order, int
     (void)signal(SIGALRM, SIG_DFL); /* ends a replay that takes too long */
     while (block != NULL && read_all(orders, &go, 1)) {
         struct min_replay replay = {0};
+        struct octo_sim_result result;
         struct octo_plan plan = order->plan;
         plan.lines = order->lines;
         (void)alarm(TRIAL_S);
-        (void)replay_in(block, pool->block_bytes, &plan, order->events, pool->machine, NULL,
-                        &replay);
+        if (replay_in(block, pool->block_bytes, &plan, order->events, pool->machine, NULL, &result))
+            replay_take(&result, &replay);
         (void)alarm(0);
         if (write(answers, &replay, sizeof replay) != (ssize_t)sizeof replay)
             break;

@@ -274,15 +274,15 @@ bool min_story(const struct octo_plan *plan, const struct octo_machine *machine,
 {
     struct story story = {.notes = calloc(NOTES_MAX, sizeof *story.notes)};
     const struct octo_watch watch = {.context = &story, .line = story_line};
-    struct min_replay replay;
+    struct octo_sim_result result;
 
     if (story.notes == NULL)
         return false;
-    const bool ran = min_run(plan, machine, UINT64_MAX, &watch, &replay);
+    const bool ran = min_run(plan, machine, UINT64_MAX, &watch, &result);
     if (ran) {
         story_print(&story, before, out);
-        fprintf(out, "%s  and then: %.*s: %s\n", before, (int)strcspn(replay.signature, ":"),
-                replay.signature, replay.why);
+        fprintf(out, "%s  and then: %s: %s\n", before, octo_property_text(result.verdict.property),
+                result.verdict.why);
     }
     free(story.notes);
     return ran;
