@@ -1,8 +1,8 @@
 /* Decisions: whatever chance decides is one question with a stable key. Private to sim/.
  *
  * A key names the purpose, the actors, the incarnation and a semantic identity, never a position in
- * a stream: removing one decision re-rolls no other. The value is the plan's line if there is one
- * (a later issue), else base(key): seeded (xoshiro256** seeded by splitmix64 from seed and key,
+ * a stream: removing one decision re-rolls no other. The value is the plan's line if there is one,
+ * else base(key): seeded (xoshiro256** seeded by splitmix64 from seed and key,
  * Blackman and Vigna 2018) or calm (the constant that stands for "nothing happens").
  */
 #ifndef OCTO_SIM_DECISION_H
@@ -10,7 +10,7 @@
 
 #include "kernel/kernel.h"
 
-/* Every purpose: name, text, calm value's meaning. */
+/* Every purpose: name, text. */
 #define OCTO_DECISIONS(D)                                                                      \
     D(DRAWING, "drawing")                 /* swarm: which kinds are on, and how much */        \
     D(MESSAGE_LATENCY, "message-latency") /* ns on top of the base latency */                  \

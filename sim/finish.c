@@ -145,6 +145,10 @@ static bool did_as_asked(struct octo_world *world)
         octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
                            "the scenario turns %s on, which %u nodes cannot suffer",
                            octo_fault_text(impossible), world->options.node_count);
+    else if (!schedule_cycles_over(world))
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
+                           "the faults ended before every node had crashed %u times",
+                           world->options.crash_cycles);
     else if (required_missing(world, &missing))
         octo_oracles_break(world->oracles, OCTO_PROPERTY_NON_VACUOUS, world->events,
                            "the scenario requires %s; it wants %llu, and there were %llu",
@@ -262,26 +266,47 @@ static bool end_judged(struct octo_world *world, const struct octo_node *const *
     return holds;
 }
 
-/* The cluster did not come to rest. Liveness may be no matter here; then what clients were told and
- * what the disks hold is judged all the same, but for damage that knows no budget. */
-static void restless(struct octo_world *world, const char *why, octo_time_ns since)
+static bool liveness_judged(const struct octo_world *world)
+{
+    return !world->options.unbounded &&
+           (world->options.tuning.unjudged >> OCTO_PROPERTY_LIVENESS & 1) == 0;
+}
+
+/* The cluster did not come to rest, and liveness is no matter here: what clients were told and what
+ * the disks hold is judged all the same, but for damage that knows no budget. */
+static void judge_restless(struct octo_world *world)
 {
     const struct octo_node *const nobody[OCTO_SIM_NODES_MAX + 1] = {0};
-    const bool unjudged = (world->options.tuning.unjudged >> OCTO_PROPERTY_LIVENESS & 1) != 0;
 
-    if (!world->options.unbounded && !unjudged)
+    if ((world->options.unbounded || end_judged(world, nobody)) && !plan_calm(world))
+        (void)did_as_asked(world);
+}
+
+static void restless(struct octo_world *world, const char *why, octo_time_ns since)
+{
+    if (liveness_judged(world))
         octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events,
                            "%s, %llu ms after faults stopped and %llu ms after the last progress",
                            why, (unsigned long long)((world->now - world->quiet_since) / OCTO_MS),
                            (unsigned long long)((world->now - since) / OCTO_MS));
-    else if ((world->options.unbounded || end_judged(world, nobody)) && !plan_calm(world))
-        (void)did_as_asked(world);
+    else
+        judge_restless(world);
+}
+
+void finish_stuck(struct octo_world *world, const char *why)
+{
+    world->over = true;
+    if (liveness_judged(world))
+        octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events, "%s", why);
+    else
+        judge_restless(world);
 }
 
 static void look_quiet(struct octo_world *world)
 {
     const struct octo_node *nodes[OCTO_SIM_NODES_MAX + 1] = {0};
-    const octo_time_ns since = octo_max_u64(world->quiet_since, clients_progress(world));
+    const octo_time_ns since =
+        octo_max_u64(octo_max_u64(world->quiet_since, host_late(world)), clients_progress(world));
     char why[OCTO_WHY_BYTES / 2];
 
     if (!at_rest(world, why, sizeof why)) {
@@ -313,10 +338,11 @@ static bool faults_over(const struct octo_world *world)
         return world->now >= plan_quiet_ns(world);
     if (!clients_done(world) && world->now < end)
         return false;
-    if (!schedule_cycles_over(world))
-        return false;
-    if (world->now >=
-        octo_min_u64(end + WINDOWS_MAX * world->drawing.window_ns, world->drawing.faults_to_ns))
+    if (world->now >= world->drawing.faults_to_ns)
+        return true;
+    if (!schedule_cycles_over(world)) /* half of what a run may take is for its end */
+        return world->items > world->items_max / 2;
+    if (world->now >= end + WINDOWS_MAX * world->drawing.window_ns)
         return true;
     return schedule_missing(world) == OCTO_FAULT_COUNT && !required_missing(world, &missing);
 }

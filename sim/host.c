@@ -304,6 +304,15 @@ void host_pause(struct octo_world *world, octo_node_id id, octo_time_ns until)
     world_at(world, until, OCTO_ITEM_RESUME, id, host->incarnation);
 }
 
+octo_time_ns host_late(const struct octo_world *world)
+{
+    octo_time_ns last = 0;
+
+    for (octo_node_id id = 1; id <= world->options.node_count; id++)
+        last = octo_max_u64(last, world->hosts[id].paused_until);
+    return last;
+}
+
 /* What was put off while the node was paused still comes when it was put off to: late at the worst.
  */
 void host_resume(struct octo_world *world, octo_node_id id)

@@ -59,6 +59,12 @@ bool octo_key_strikes(const struct octo_key *key);
 /* octo_plan_free gives the lines back; the plan can be used again. */
 void octo_plan_free(struct octo_plan *plan);
 
+/* octo_plan_named makes `scenario` (a name, a path, or empty) what the plan's options begin with.
+ * False, and nothing changed: a plan's text cannot say it, being 128 bytes or longer, with a '#', a
+ * line's end, or blanks at the end. */
+bool octo_plan_named(struct octo_plan *plan, const char *scenario) OCTO_MUST_USE;
+#define OCTO_PLAN_NAMED_WANTS "a plan names its scenario by less than 128 bytes without '#'"
+
 /* octo_plan_add appends a line. False: out of memory. */
 bool octo_plan_add(struct octo_plan *plan, const struct octo_plan_line *line) OCTO_MUST_USE;
 

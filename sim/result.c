@@ -47,30 +47,33 @@ static bool word_letter(char letter)
 }
 
 /* A word with a digit in it (a node, a number, a hash) becomes '#'. What follows the first ';' is
- * detail. */
+ * detail. What is too long is cut in the end, so that where does not depend on how long numbers
+ * are.
+ */
 void octo_sim_signature(const struct octo_verdict *verdict, char signature[OCTO_SIGNATURE_BYTES])
 {
-    char text[OCTO_SIGNATURE_BYTES];
+    char text[OCTO_WHY_BYTES + 64]; /* a property's name, too */
     uint32_t used = 0;
 
     signature[0] = '\0';
     if (verdict->property == OCTO_PROPERTY_NONE)
         return;
-    (void)snprintf(text, sizeof text, "%s: %.*s", octo_property_text(verdict->property), 120,
+    (void)snprintf(text, sizeof text, "%s: %s", octo_property_text(verdict->property),
                    verdict->why);
     for (const char *at = text; *at != '\0' && *at != ';';) {
         uint32_t length = 0;
         bool digit = false;
         for (; word_letter(at[length]); length++)
             digit = digit || (at[length] >= '0' && at[length] <= '9');
-        if (digit) {
-            signature[used++] = '#';
-        } else {
-            length += length == 0;
-            memcpy(signature + used, at, length);
-            used += length;
-        }
+        length += length == 0;
+        const uint32_t size = digit ? 1 : length;
+        if (used + size >= OCTO_SIGNATURE_BYTES)
+            break;
+        memcpy(signature + used, digit ? "#" : at, size);
+        used += size;
         at += length;
     }
+    while (signature[used - 1] == ' ')
+        used--;
     signature[used] = '\0';
 }

@@ -403,7 +403,9 @@ static void strike_again(struct octo_world *world, uint32_t window, uint64_t tok
         .incarnation = host->incarnation,
         .identity = {window, 0},
     };
-    const uint64_t bits = world_decide(world, &key);
+    uint64_t bits;
+    if (!world_chance(world, &key, 0, true, &bits))
+        return;
     crash(world, id, power_chosen(world, part(bits, PART_AGAIN_POWER)),
           part(bits, PART_AGAIN_DOWN));
 }

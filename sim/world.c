@@ -174,12 +174,6 @@ struct octo_world *octo_world_create_planned(void *block, size_t size, const str
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
-static void world_stuck(struct octo_world *world, const char *why)
-{
-    octo_oracles_break(world->oracles, OCTO_PROPERTY_LIVENESS, world->events, "%s", why);
-    world->over = true;
-}
-
 static void world_dispatch(struct octo_world *world, const struct octo_item *item)
 {
     struct octo_host_node *const host = &world->hosts[item->subject % (OCTO_SIM_NODES_MAX + 1)];
@@ -228,11 +222,11 @@ static void world_advance(struct octo_world *world)
 {
     struct octo_item item;
     if (!queue_pop(world->queue, &item)) {
-        world_stuck(world, "nothing is left to happen, and the run is not over");
+        finish_stuck(world, "nothing is left to happen, and the run is not over");
         return;
     }
     if (++world->items > world->items_max) {
-        world_stuck(world, "the run does not end");
+        finish_stuck(world, "the run does not end");
         return;
     }
     octo_assert(item.time >= world->now);

@@ -264,7 +264,8 @@ void host_start(struct octo_world *world, octo_node_id id);
 void host_stop(struct octo_world *world, octo_node_id id, bool power_loss);
 void host_pause(struct octo_world *world, octo_node_id id, octo_time_ns until);
 void host_resume(struct octo_world *world, octo_node_id id);
-bool host_is_paused(const struct octo_world *world, octo_node_id id);    /* now */
+bool host_is_paused(const struct octo_world *world, octo_node_id id); /* now */
+octo_time_ns host_late(const struct octo_world *world); /* when the last pause's work comes */
 void host_timer(struct octo_world *world, const struct octo_item *item); /* OCTO_ITEM_TIMER */
 void host_disk(struct octo_world *world, const struct octo_item *item);  /* OCTO_ITEM_DISK */
 struct octo_images host_images(struct octo_world *world);
@@ -342,6 +343,9 @@ void world_marks(const struct octo_world *world, uint64_t marks[OCTO_MARK_COUNT]
 
 /* finish.c: OCTO_ITEM_FINISH, looked at every few virtual ms of the quiet tail. */
 void finish_look(struct octo_world *world);
+
+/* finish_stuck ends a run that does not end by itself, and says why. */
+void finish_stuck(struct octo_world *world, const char *why);
 
 /* host_effects.c: executes world->effects of a step of node id. host_disk_host is the disk's way to
  * chance and to the oracles; context must outlive its use. host_crash is host_stop with the fault's

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +16,8 @@
 enum { EXIT_OK = 0, EXIT_HELD = 1, EXIT_USAGE = 2, EXIT_HARNESS = 3 };
 
 #define SECONDS_DEFAULT 60u
-#define RESEED_PERCENT  50u /* of the time, at most */
+#define RESEED_PERCENT  50u            /* of the time, at most */
+#define VACUOUS         "non-vacuous:" /* what breaks is the run itself: it showed too little */
 
 struct arguments {
     struct octo_sim_options options;
@@ -72,11 +75,16 @@ static void complain(const char *format, ...)
     va_end(list);
 }
 
-static uint64_t clock_ms(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+    (void)clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * OCTO_SECOND + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t clock_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / OCTO_MS;
 }
 
 /* ---- The command line ------------------------------------------------------------------------ */
@@ -355,94 +363,177 @@ static void report(FILE *out, const struct arguments *arguments, const struct mi
             (unsigned long long)min_pool_cached(search->pool), seconds);
 }
 
-/* Whether the plan can be written in the end: asked before the search. */
-static bool output_opens(const struct arguments *arguments)
-{
-    if (arguments->output == NULL)
-        return true;
-    FILE *file = fopen(arguments->output, "a");
-    if (file == NULL) {
-        complain("cannot write '%s': %s", arguments->output, strerror(errno));
-        return false;
-    }
-    (void)fclose(file);
-    return true;
-}
+/* ---- What is written ------------------------------------------------------------------------- */
 
-/* In words, to `out`; EXIT_OK, or EXIT_HARNESS. */
-static int story_tell(const struct octo_plan *plan, const struct octo_machine *machine,
-                      const char *before, FILE *out)
-{
-    if (min_story(plan, machine, before, out))
-        return EXIT_OK;
-    complain("no memory for another replay: the plan has no story");
-    return EXIT_HARNESS;
-}
+/* A file is written beside its place and moved there when it is whole: the plan that was there,
+ * which may be the one that was minimized, is never lost. What is no file (a pipe) is written to.
+ */
+struct output {
+    const char *path; /* NULL: standard output */
+    char place[PATH_MAX], beside[PATH_MAX + 8];
+    bool moves;
+    FILE *file;
+};
 
-/* EXIT_OK, or what went wrong. */
-static int plan_write(const struct arguments *arguments, const struct octo_plan *plan,
-                      const struct octo_machine *machine)
+static int cannot_write(const struct output *output)
 {
-    FILE *file = arguments->output == NULL ? stdout : fopen(arguments->output, "w");
-    bool wrote = file != NULL && octo_plan_write(plan, file, "octo-min " OCTO_VERSION);
-    int status = EXIT_OK;
-
-    if (wrote && file != stdout) {
-        fputs("\n# What happens:\n", file);
-        status = story_tell(plan, machine, "# ", file);
-    }
-    if (file != NULL && file != stdout)
-        wrote = fclose(file) == 0 && wrote;
-    if (wrote)
-        return status;
-    complain("cannot write '%s': %s", arguments->output == NULL ? "-" : arguments->output,
-             strerror(errno));
+    complain("cannot write '%s': %s", output->path == NULL ? "-" : output->path, strerror(errno));
     return EXIT_USAGE;
 }
 
-static int minimize(const struct arguments *arguments, const struct octo_machine *machine)
+/* Before the search, which must not be in vain; EXIT_OK, or what went wrong. */
+static int output_open(struct output *output, const char *path)
 {
-    struct program program = {arguments, clock_ms(), isatty(STDERR_FILENO) == 1};
-    struct min_search search = {.machine = machine, .progress = progress, .context = &program};
-    struct min_replay before = {0};
+    struct stat status;
 
+    *output = (struct output){.path = path, .file = path == NULL ? stdout : NULL};
+    if (path == NULL)
+        return EXIT_OK;
+    const bool there = stat(path, &status) == 0;
+    output->moves = !there || S_ISREG(status.st_mode);
+    if (output->moves && there &&
+        (access(path, W_OK) != 0 || realpath(path, output->place) == NULL))
+        return cannot_write(output);
+    if (output->moves && !there &&
+        snprintf(output->place, sizeof output->place, "%s", path) >= (int)sizeof output->place) {
+        errno = ENAMETOOLONG;
+        return cannot_write(output);
+    }
+    (void)snprintf(output->beside, sizeof output->beside, "%s.new", output->place);
+    output->file = fopen(output->moves ? output->beside : path, "w");
+    if (output->file == NULL)
+        return cannot_write(output);
+    if (output->moves && there)
+        (void)fchmod(fileno(output->file), status.st_mode & 07777);
+    return EXIT_OK;
+}
+
+/* Without having written anything. */
+static void output_drop(struct output *output)
+{
+    if (output->path == NULL || output->file == NULL)
+        return;
+    (void)fclose(output->file);
+    if (output->moves)
+        (void)remove(output->beside);
+}
+
+static int output_close(struct output *output, bool wrote)
+{
+    if (output->path == NULL)
+        return fflush(stdout) == 0 && wrote ? EXIT_OK : cannot_write(output);
+    wrote = fclose(output->file) == 0 && wrote;
+    if (wrote && output->moves)
+        wrote = rename(output->beside, output->place) == 0;
+    if (wrote)
+        return EXIT_OK;
+    const int status = cannot_write(output);
+    if (output->moves)
+        (void)remove(output->beside);
+    return status;
+}
+
+static void story_write(const char *story, const char *before, FILE *out)
+{
+    for (const char *line = story; *line != '\0';) {
+        const size_t length = strcspn(line, "\n") + 1;
+        fprintf(out, "%s%.*s", before, (int)length, line);
+        line += length;
+    }
+}
+
+/* The report, the plan, its story. EXIT_OK, or what went wrong. */
+static int result_write(const struct arguments *arguments, struct output *output,
+                        const struct min_search *search, const struct min_replay *before,
+                        uint32_t lines_before, double seconds)
+{
+    const bool words = output->path != NULL || (!arguments->quiet && !arguments->json);
+    char *story = words ? min_story(&search->best, search->machine) : NULL;
+    bool wrote = true;
+
+    if (!arguments->quiet)
+        report(stdout, arguments, search, before, lines_before, seconds);
+    if (output->path != NULL || !arguments->json)
+        wrote = octo_plan_write(&search->best, output->file, "octo-min " OCTO_VERSION);
+    if (output->path != NULL && story != NULL) {
+        fputs("\n# What happens:\n", output->file);
+        story_write(story, "# ", output->file);
+    }
+    if (!arguments->quiet && !arguments->json && story != NULL) {
+        puts("\nWhat happens:");
+        story_write(story, "", stdout);
+    }
+    const int status = output_close(output, wrote);
+    if (words && story == NULL)
+        complain("no memory for another replay: the plan has no story");
+    const bool told = !words || story != NULL;
+    free(story);
+    return status == EXIT_OK && !told ? EXIT_HARNESS : status;
+}
+
+/* ---- The program ----------------------------------------------------------------------------- */
+
+/* The run that was given, as a plan on the calm base in search->best; EXIT_OK, or what is wrong
+ * with it. */
+static int take_run(const struct arguments *arguments, struct min_search *search,
+                    struct min_replay *before)
+{
     struct octo_plan given = {.options = arguments->options, .base = OCTO_BASE_SEEDED};
-    if (arguments->scenario != NULL)
-        (void)snprintf(given.scenario, sizeof given.scenario, "%s", arguments->scenario);
+    struct octo_plan *best = &search->best;
+    struct min_replay again;
+
+    if (arguments->scenario != NULL && !octo_plan_named(&given, arguments->scenario)) {
+        complain(OCTO_PLAN_NAMED_WANTS ", not '%.200s'", arguments->scenario);
+        return EXIT_USAGE;
+    }
     if (arguments->plan != NULL && !plan_load(arguments, &given)) {
         octo_plan_free(&given);
         return EXIT_USAGE;
     }
-    const bool ran = min_record(&given, machine, &search.best, &before);
-    memcpy(search.best.scenario, given.scenario, sizeof given.scenario);
-    memcpy(search.best.bug, given.bug, sizeof given.bug);
+    const bool ran = min_record(&given, search->machine, best, before);
+    memcpy(best->scenario, given.scenario, sizeof given.scenario);
+    memcpy(best->bug, given.bug, sizeof given.bug);
     if (given.base == OCTO_BASE_CALM)
-        search.best.quiet_ns = given.quiet_ns;
+        best->quiet_ns = given.quiet_ns;
     octo_plan_free(&given);
     if (!ran) {
         complain("cannot create a world: %s", strerror(errno));
         return EXIT_HARNESS;
     }
-    if (before.signature[0] == '\0') {
+    if (before->signature[0] == '\0') {
         complain("this run breaks nothing: there is nothing to minimize");
-        octo_plan_free(&search.best);
         return EXIT_HELD;
     }
-    const uint32_t lines_before = search.best.count;
-    if (lines_before > MIN_LINES_MAX) {
+    if (strncmp(before->signature, VACUOUS, strlen(VACUOUS)) == 0) {
+        complain("this run breaks nothing, but shows nothing, either (%s): there is nothing to "
+                 "minimize",
+                 before->signature);
+        return EXIT_HELD;
+    }
+    if (best->count > MIN_LINES_MAX) {
         complain("this run has %u lines, and octo-min takes %u at most: give it fewer --ops",
-                 lines_before, MIN_LINES_MAX);
-        octo_plan_free(&search.best);
+                 best->count, MIN_LINES_MAX);
         return EXIT_USAGE;
     }
-    if (!output_opens(arguments)) {
-        octo_plan_free(&search.best);
-        return EXIT_USAGE;
+    if (!min_normalize(best, search->machine, UINT64_MAX, &again) ||
+        strcmp(again.signature, before->signature) != 0) {
+        complain("the recording of this run does not break as the run did (%s)", before->signature);
+        return EXIT_HARNESS;
     }
-    memcpy(search.signature, before.signature, sizeof search.signature);
-    search.cost = before.cost;
-    search.pool = min_pool_create(arguments->jobs, &search.best.options, machine);
-    if (search.pool == NULL) {
+    memcpy(search->signature, before->signature, sizeof search->signature);
+    search->cost = before->cost;
+    return EXIT_OK;
+}
+
+/* Until nothing helps any more, or somebody or the clock says stop. */
+static int search_run(struct program *program, struct min_search *search, uint64_t usual_ns)
+{
+    const struct arguments *arguments = program->arguments;
+    struct min_replay replay;
+
+    search->pool =
+        min_pool_create(arguments->jobs, &search->best.options, search->machine, usual_ns);
+    if (search->pool == NULL) {
         complain("cannot start processes: %s", strerror(errno));
         return EXIT_HARNESS;
     }
@@ -450,28 +541,42 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
     (void)signal(SIGTERM, stop);
     (void)signal(SIGALRM, stop);
     if (!arguments->same_seed && arguments->plan == NULL) {
-        stop_after(&program, RESEED_PERCENT);
-        min_reseed(&search);
+        stop_after(program, RESEED_PERCENT);
+        min_reseed(search);
     }
-    stop_after(&program, 100);
-    min_shrink(&search);
+    stop_after(program, 100);
+    min_shrink(search);
     (void)alarm(0);
-    if (program.terminal && !arguments->quiet)
+    if (program->terminal && !arguments->quiet)
         fputs("\r\033[K", stderr);
-    const double seconds = (double)(clock_ms() - program.began_ms) / 1000.0;
+    memcpy(search->best.expect, search->signature, sizeof search->best.expect);
+    if (min_normalize(&search->best, search->machine, UINT64_MAX, &replay) &&
+        strcmp(replay.signature, search->signature) == 0)
+        return EXIT_OK;
+    complain("the shortest plan does not break when it is replayed once more: the simulator is not "
+             "deterministic, or there is no memory");
+    return EXIT_HARNESS;
+}
 
-    memcpy(search.best.expect, search.signature, sizeof search.best.expect);
-    (void)min_normalize(&search.best, machine, UINT64_MAX); /* says of each line when it strikes */
-    int status = EXIT_OK;
-    if (!arguments->quiet)
-        report(stdout, arguments, &search, &before, lines_before, seconds);
-    if (arguments->output != NULL || !arguments->json)
-        status = plan_write(arguments, &search.best, machine);
-    if (!arguments->quiet && !arguments->json) {
-        puts("\nWhat happens:");
-        const int told = story_tell(&search.best, machine, "", stdout);
-        status = status == EXIT_OK ? told : status;
-    }
+static int minimize(const struct arguments *arguments, const struct octo_machine *machine)
+{
+    struct program program = {arguments, clock_ms(), isatty(STDERR_FILENO) == 1};
+    struct min_search search = {.machine = machine, .progress = progress, .context = &program};
+    struct min_replay before = {0};
+    struct output output = {0};
+
+    const uint64_t core_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    int status = take_run(arguments, &search, &before);
+    const uint32_t lines_before = search.best.count;
+    if (status == EXIT_OK)
+        status = output_open(&output, arguments->output);
+    if (status == EXIT_OK)
+        status = search_run(&program, &search, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - core_ns);
+    const double seconds = (double)(clock_ms() - program.began_ms) / 1000.0;
+    if (status == EXIT_OK)
+        status = result_write(arguments, &output, &search, &before, lines_before, seconds);
+    else
+        output_drop(&output);
     min_pool_destroy(search.pool);
     octo_plan_free(&search.best);
     return status;

@@ -215,6 +215,13 @@ static bool is_consistent(const struct sim_program *program, uint32_t given)
         sim_complain(program, "%s", text);
         return false;
     }
+    struct octo_plan plan;
+    if ((arguments->record != NULL || arguments->check_determinism) &&
+        arguments->scenario_name != NULL && !octo_plan_named(&plan, arguments->scenario_name)) {
+        sim_complain(program, OCTO_PLAN_NAMED_WANTS ", not '%s'",
+                     quote(arguments->scenario_name).text);
+        return false;
+    }
     if (arguments->dump > arguments->options.node_count) {
         sim_complain(program, "--dump wants a node of the cluster, 1 to %u, not '%u'",
                      arguments->options.node_count, arguments->dump);

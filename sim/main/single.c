@@ -169,9 +169,11 @@ static enum sim_exit run(const struct sim_program *program, const struct sim_blo
             memcpy(recording->bug, plan->bug, sizeof plan->bug);
             memcpy(recording->marks, plan->marks, sizeof plan->marks);
         }
-        if (plan != NULL || arguments->scenario_name != NULL)
-            (void)snprintf(recording->scenario, sizeof recording->scenario, "%s",
-                           plan != NULL ? plan->scenario : arguments->scenario_name);
+        const bool named =
+            octo_plan_named(recording, plan != NULL                       ? plan->scenario
+                                       : arguments->scenario_name != NULL ? arguments->scenario_name
+                                                                          : "");
+        octo_assert(named); /* the arguments were looked at, and so was the plan */
         if (!plan_save(program, recording))
             return SIM_EXIT_USAGE;
     }

@@ -74,8 +74,9 @@ static bool measure(const char *at, const struct unit *units, uint64_t *value)
         return false;
     for (; units->name != NULL; units++) {
         if (strcmp(at, units->name) == 0) {
+            const bool fits = *value <= UINT64_MAX / units->times;
             *value *= units->times;
-            return true;
+            return fits;
         }
     }
     return false;

@@ -29,9 +29,11 @@ struct min_replay {
 
 struct min_pool; /* processes that replay */
 
-/* min_pool_create forks `jobs` processes for worlds of up to these options' size. NULL: errno. */
+/* min_pool_create forks `jobs` processes for worlds of up to these options' size. `usual_ns` is
+ * what the recording took of a core: a replay that takes many times as much counts as one that does
+ * not break. NULL: errno. */
 struct min_pool *min_pool_create(uint32_t jobs, const struct octo_sim_options *largest,
-                                 const struct octo_machine *machine);
+                                 const struct octo_machine *machine, uint64_t usual_ns);
 void min_pool_destroy(struct min_pool *pool);
 
 /* What candidate `number` of a list is; false if there is none. It may be called ahead of, and more
@@ -41,8 +43,8 @@ typedef bool (*min_candidate)(void *context, uint32_t number, struct octo_plan *
 
 /* min_pool_first replays candidates 0, 1, 2 ... until one breaks with `signature`, in no more
  * events and deliveries than `bound`, and returns its number (UINT32_MAX: none did); *plan and
- * *replay are then that candidate, its plan the caller's to free. Stops early, with UINT32_MAX,
- * when min_stop is set. */
+ * *replay are then that candidate, its plan the caller's to free. Stops early, with UINT32_MAX and
+ * without the replays that are under way, when min_stop is set. */
 uint32_t min_pool_first(struct min_pool *pool, const char *signature, struct min_cost bound,
                         min_candidate candidate, void *context, struct octo_plan *plan,
                         struct min_replay *replay);
@@ -52,13 +54,16 @@ uint64_t min_pool_cached(const struct min_pool *pool);
 
 extern volatile sig_atomic_t min_stop; /* set by a signal, or when time is over */
 
-/* min_record replays `from` in this process and records it, on the calm base, into *plan. */
+/* min_record replays `from` in this process and records it, on the calm base, into *plan. False: no
+ * memory. */
 bool min_record(const struct octo_plan *from, const struct octo_machine *machine,
                 struct octo_plan *plan, struct min_replay *replay);
 
 /* min_normalize replays plan in this process and leaves in it the lines that were asked for and
- * differ from the calm base. */
-bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, uint64_t events);
+ * differ from the calm base, each with when it took effect. *replay is what that came to. False: no
+ * memory. */
+bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, uint64_t events,
+                   struct min_replay *replay);
 
 /* min_run replays in this process, with a watcher if there is one (NULL: none). False: no memory.
  */
@@ -86,9 +91,8 @@ void min_reseed(struct min_search *search);
 
 /* ---- Story ----------------------------------------------------------------------------------- */
 
-/* min_story prints the events of a replay that matter, in words, and what breaks in the end, each
- * line with `before` in front. False: no memory. */
-bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
-               FILE *out);
+/* min_story tells the events of a replay that matter, in words, and what breaks in the end: lines,
+ * the caller's to free. NULL: no memory. */
+char *min_story(const struct octo_plan *plan, const struct octo_machine *machine);
 
 #endif

@@ -1,18 +1,24 @@
 /* Processes that replay plans. Each has memory shared with the parent, where a candidate's lines
  * are put, and a pipe each way. A process that dies (a bug may do anything) is a candidate that
- * does not break alike, and is replaced. */
+ * does not break alike, and is replaced. So is one that takes far longer than the run that was to
+ * be minimized, in time of its core: what else the machine does decides nothing. */
 #include "tools/min/min.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define JOBS_MAX    64u
 #define CACHE_SLOTS (1u << 16)
-#define TRIAL_S     20u /* a replay that takes longer is no shorter counterexample */
+#define LOOK_MS     100 /* how soon a stop is seen while a replay is waited for */
+#define TRIAL_S     20u /* a replay may take so long, */
+#define TRIAL_TIMES 10u /* or so many times what the recording took */
 
 volatile sig_atomic_t min_stop;
 
@@ -39,6 +45,8 @@ struct min_pool {
     const struct octo_machine *machine;
     void *block;
     size_t block_bytes;
+    uint32_t trial_s; /* of a core: the most that a replay may take */
+    bool failed;      /* no process can be started any more */
     struct cached *cache;
     uint64_t replays, hits;
 };
@@ -107,7 +115,8 @@ bool min_record(const struct octo_plan *from, const struct octo_machine *machine
     return world != NULL;
 }
 
-bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, uint64_t events)
+bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, uint64_t events,
+                   struct min_replay *replay)
 {
     struct octo_plan asked = {0};
     struct octo_sim_result result;
@@ -115,6 +124,8 @@ bool min_normalize(struct octo_plan *plan, const struct octo_machine *machine, u
     octo_plan_record(&asked);
     const bool ran = min_run(plan, machine, events, NULL, &result);
     octo_plan_record(NULL);
+    if (ran)
+        replay_take(&result, replay);
     if (!ran || asked.count > plan->count) {
         octo_plan_free(&asked);
         return ran;
@@ -140,6 +151,13 @@ static bool read_all(int file, void *bytes, size_t size)
     return true;
 }
 
+/* The process dies when it has computed for so long from now on; 0: it does not. */
+static void trial_limit(uint32_t seconds)
+{
+    const struct itimerval limit = {.it_value = {.tv_sec = (time_t)seconds}};
+    (void)setitimer(ITIMER_VIRTUAL, &limit, NULL);
+}
+
 static _Noreturn void work(const struct min_pool *pool, struct order *order, int orders,
                            int answers)
 {
@@ -148,16 +166,16 @@ static _Noreturn void work(const struct min_pool *pool, struct order *order, int
 
     (void)signal(SIGINT, SIG_IGN); /* the parent's to answer */
     (void)signal(SIGTERM, SIG_DFL);
-    (void)signal(SIGALRM, SIG_DFL); /* ends a replay that takes too long */
+    (void)signal(SIGVTALRM, SIG_DFL); /* ends a replay that takes too long */
     while (block != NULL && read_all(orders, &go, 1)) {
         struct min_replay replay = {0};
         struct octo_sim_result result;
         struct octo_plan plan = order->plan;
         plan.lines = order->lines;
-        (void)alarm(TRIAL_S);
+        trial_limit(pool->trial_s);
         if (replay_in(block, pool->block_bytes, &plan, order->events, pool->machine, NULL, &result))
             replay_take(&result, &replay);
-        (void)alarm(0);
+        trial_limit(0);
         if (write(answers, &replay, sizeof replay) != (ssize_t)sizeof replay)
             break;
     }
@@ -207,13 +225,14 @@ static void worker_end(struct worker *worker)
 }
 
 struct min_pool *min_pool_create(uint32_t jobs, const struct octo_sim_options *largest,
-                                 const struct octo_machine *machine)
+                                 const struct octo_machine *machine, uint64_t usual_ns)
 {
     struct min_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL)
         return NULL;
     pool->jobs = jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs;
     pool->machine = machine;
+    pool->trial_s = TRIAL_S + (uint32_t)(TRIAL_TIMES * usual_ns / OCTO_SECOND);
     pool->block_bytes = octo_world_bytes(largest) + octo_plan_room(MIN_LINES_MAX);
     pool->cache = calloc(CACHE_SLOTS, sizeof *pool->cache);
     bool made = pool->cache != NULL;
@@ -260,13 +279,18 @@ uint64_t min_pool_cached(const struct min_pool *pool)
 static uint64_t plan_name(const struct octo_plan *plan, uint64_t events)
 {
     const struct octo_sim_options *options = &plan->options;
-    uint64_t name = octo_mix(options->seed ^ events);
+    const uint64_t words[] = {
+        options->seed,        events,     (uint64_t)options->node_count << 32 | options->operations,
+        (uint64_t)plan->base, plan->luck, plan->quiet_ns,
+    };
+    uint64_t name = 0;
 
-    name = octo_mix(name ^ ((uint64_t)options->node_count << 32 | options->operations));
-    name = octo_mix(octo_mix(name ^ plan->luck) ^ plan->quiet_ns ^ plan->base);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        name = octo_mix(name ^ words[i]); /* each by itself: two words xored may equal two others */
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct octo_plan_line *line = &plan->lines[i];
-        name = octo_mix(name ^ octo_key_hash(line->fault, &line->key) ^ octo_mix(line->bits));
+        const uint64_t what = (uint64_t)line->none << 8 | line->fault;
+        name = octo_mix(name ^ octo_key_hash(what, &line->key) ^ octo_mix(line->bits));
     }
     return name | 1;
 }
@@ -292,16 +316,31 @@ static void order_send(struct min_pool *pool, struct worker *worker, const struc
     (void)!write(worker->orders, "g", 1); /* that it is dead is found out when its answer is read */
 }
 
-static void answer_take(struct min_pool *pool, struct worker *worker, struct min_replay *replay)
+/* The worker is gone or has to go: its successor. */
+static void worker_replace(struct min_pool *pool, struct worker *worker)
 {
-    *replay = (struct min_replay){0};
-    if (read_all(worker->answers, replay, sizeof *replay))
-        return;
     worker_end(worker);
-    if (!worker_start(pool, worker)) {
-        perror("octo-min: cannot start a process");
-        exit(3);
+    if (worker_start(pool, worker))
+        return;
+    perror("octo-min: cannot start a process; what was found so far is the result");
+    pool->failed = true;
+}
+
+/* Waits for an answer; false, and the replay is ended, when the search is stopped before. */
+static bool answer_take(struct min_pool *pool, struct worker *worker, struct min_replay *replay)
+{
+    struct pollfd polled = {.fd = worker->answers, .events = POLLIN};
+
+    *replay = (struct min_replay){0};
+    while (poll(&polled, 1, LOOK_MS) <= 0) {
+        if (min_stop) {
+            worker_replace(pool, worker);
+            return false;
+        }
     }
+    if (!read_all(worker->answers, replay, sizeof *replay))
+        worker_replace(pool, worker);
+    return true;
 }
 
 struct trial {
@@ -315,7 +354,7 @@ static void trial_begin(struct min_pool *pool, struct trial *trial, uint32_t job
                         min_candidate candidate, void *context, uint32_t number)
 {
     *trial = (struct trial){.worker = UINT32_MAX};
-    trial->exists = candidate(context, number, &trial->plan);
+    trial->exists = !pool->failed && candidate(context, number, &trial->plan);
     if (!trial->exists)
         return;
     const uint64_t name = plan_name(&trial->plan, events);
@@ -333,9 +372,10 @@ static void trial_end(struct min_pool *pool, struct trial *trial, uint64_t event
 {
     if (!trial->exists || trial->worker == UINT32_MAX)
         return;
-    answer_take(pool, &pool->workers[trial->worker], &trial->replay);
-    const uint64_t name = plan_name(&trial->plan, events);
-    *cache_slot(pool, name) = (struct cached){name, trial->replay};
+    if (answer_take(pool, &pool->workers[trial->worker], &trial->replay)) {
+        const uint64_t name = plan_name(&trial->plan, events);
+        *cache_slot(pool, name) = (struct cached){name, trial->replay};
+    }
     trial->worker = UINT32_MAX;
 }
 

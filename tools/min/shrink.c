@@ -218,7 +218,8 @@ static bool is_window(const struct octo_plan_line *line)
     return line->fault != 0 && line->key.actor == 0;
 }
 
-/* Every window's strike comes `number` + 1 windows earlier, most first. */
+/* Every window's strike comes as much earlier as makes the first one come in window `number` + 1.
+ */
 static bool sooner_windows(void *context, uint32_t number, struct octo_plan *plan)
 {
     const struct octo_plan *best = &((struct list *)context)->search->best;
@@ -336,12 +337,13 @@ static bool redraw(struct min_search *search)
 
 void min_shrink(struct min_search *search)
 {
+    struct min_replay replay;
+
     for (uint32_t round = 0; round < ROUNDS_MAX && !min_stop; round++) {
         struct list list = {0};
         const uint32_t lines = search->best.count;
         bool any = false;
 
-        (void)min_normalize(&search->best, search->machine, bound_usual(search).events);
         progress(search, "deleting");
         delete_lines(search);
         any = search->best.count < lines;
@@ -354,11 +356,11 @@ void min_shrink(struct min_search *search)
         any = sooner_strikes(search) || any;
         any = redraw(search) || any;
         progress(search, "round over");
-        if (!any)
+        if (!any || min_stop)
             break;
+        /* Without lines that nothing asks for any more. */
+        (void)min_normalize(&search->best, search->machine, bound_usual(search).events, &replay);
     }
-    /* Lines that nothing asks for any more; also after a stop in the middle. */
-    (void)min_normalize(&search->best, search->machine, bound_usual(search).events);
 }
 
 /* ---- Another seed ---------------------------------------------------------------------------- */
@@ -458,6 +460,7 @@ void min_reseed(struct min_search *search)
     struct octo_plan recorded = {0};
     struct min_replay replay;
     if (min_record(&found, search->machine, &recorded, &replay) &&
+        min_normalize(&recorded, search->machine, UINT64_MAX, &replay) &&
         strcmp(replay.signature, search->signature) == 0) {
         memcpy(recorded.scenario, search->best.scenario, sizeof recorded.scenario);
         octo_plan_free(&search->best);

@@ -229,13 +229,19 @@ static void story_line(void *context, uint64_t event, const char *line)
     struct story *story = context;
     char time[20];
     char who[8];
+    char role[24];
     char what[16];
     char text[TEXT_BYTES];
     int used = 0;
 
-    if (sscanf(line, "%*u %19s %7s %*s %*s %15s %n", time, who, what, &used) != 3 || used == 0)
+    if (sscanf(line, "%*u %19s %7s %23s %n", time, who, role, &used) != 3)
         return;
     const char *detail = line + used;
+    used = 0;
+    /* A long term stands right behind the role. */
+    if (sscanf(detail, role[1] == '\0' ? "%*s %15s %n" : "%15s %n", what, &used) != 1 || used == 0)
+        return;
+    detail += used;
     if (strcmp(what, "fault") == 0) {
         fault_note(story, event, time, who, detail);
         return;
@@ -257,33 +263,39 @@ static void story_line(void *context, uint64_t event, const char *line)
     }
 }
 
-static void story_print(struct story *story, const char *before, FILE *out)
+static void story_print(struct story *story, FILE *out)
 {
     notes_thin(story, SENTENCES_MAX);
     for (uint32_t i = 0; i < story->count; i++) {
         const struct note *note = &story->notes[i];
-        fprintf(out, "%s  %10.3f ms  %s\n", before, strtod(note->time, NULL) / 1000.0, note->text);
+        fprintf(out, "  %10.3f ms  %s\n", strtod(note->time, NULL) / 1000.0, note->text);
     }
     if (story->left_out > 0)
-        fprintf(out, "%s  (%u lesser events are left out: --trace of octo-sim --replay has all)\n",
-                before, story->left_out);
+        fprintf(out, "  (%u lesser events are left out: --trace of octo-sim --replay has all)\n",
+                story->left_out);
 }
 
-bool min_story(const struct octo_plan *plan, const struct octo_machine *machine, const char *before,
-               FILE *out)
+char *min_story(const struct octo_plan *plan, const struct octo_machine *machine)
 {
     struct story story = {.notes = calloc(NOTES_MAX, sizeof *story.notes)};
     const struct octo_watch watch = {.context = &story, .line = story_line};
     struct octo_sim_result result;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
 
-    if (story.notes == NULL)
-        return false;
-    const bool ran = min_run(plan, machine, UINT64_MAX, &watch, &result);
-    if (ran) {
-        story_print(&story, before, out);
-        fprintf(out, "%s  and then: %s: %s\n", before, octo_property_text(result.verdict.property),
+    bool told =
+        story.notes != NULL && out != NULL && min_run(plan, machine, UINT64_MAX, &watch, &result);
+    if (told) {
+        story_print(&story, out);
+        fprintf(out, "  and then: %s: %s\n", octo_property_text(result.verdict.property),
                 result.verdict.why);
     }
+    if (out != NULL)
+        told = fclose(out) == 0 && told;
     free(story.notes);
-    return ran;
+    if (told)
+        return text;
+    free(text);
+    return NULL;
 }
