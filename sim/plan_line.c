@@ -370,8 +370,12 @@ bool octo_plan_line_parse(const char *text, struct octo_plan_line *line,
         if (!field_parse(word, line, error))
             return false;
     }
-    if (!fault_fits(line))
-        return plan_refuse(error, octo_fault_text((enum octo_fault)line->fault),
-                           "fault= wants a kind that goes with the decision");
-    return true;
+    if (line->none && !octo_key_strikes(&line->key))
+        return plan_refuse(error, "none", "this decision always comes: bits= say how");
+    if (fault_fits(line))
+        return true;
+    return line->fault == 0
+               ? plan_refuse(error, text, "a window's strike wants fault= with its kind, or none")
+               : plan_refuse(error, octo_fault_text((enum octo_fault)line->fault),
+                             "fault= wants a kind that goes with the decision");
 }

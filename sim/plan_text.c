@@ -119,6 +119,26 @@ static bool marks_take(char *value, struct octo_plan *plan, char error[OCTO_PLAN
     return true;
 }
 
+static bool is_header(const char *text, const char *name)
+{
+    const size_t length = strlen(name);
+    return strncmp(text, name, length) == 0 && (text[length] == ' ' || text[length] == '\0');
+}
+
+/* Whether a line that is none of the plan's would be a header above them. */
+static bool is_late_header(const char *text)
+{
+    static const char *const names[] = {
+        "scenario", "seed", "nodes", "ops",      "faults", "io-errors-ppm", "crash-cycles",
+        "luck",     "bug",  "base",  "quiet-ns", "marks",  "unbounded",     "expect",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (is_header(text, names[i]))
+            return true;
+    }
+    return false;
+}
+
 /* A header whose value is a text. */
 static bool text_take(const char *value, char *to, size_t size)
 {
@@ -169,9 +189,9 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
         return octo_sim_faults_parse(value, &options->faults)
                    ? 1
                    : (plan_refuse(error, value, "faults wants swarm, none, all or disk"), -1);
-    if (strcmp(text, "unbounded 1") == 0) {
-        options->unbounded = true;
-        return 1;
+    if (is_header(text, "unbounded")) {
+        options->unbounded = strcmp(value, "1") == 0;
+        return options->unbounded ? 1 : (plan_refuse(error, value, "unbounded wants 1"), -1);
     }
     if (strncmp(text, "base ", 5) == 0)
         return base_parse(value, plan)
@@ -186,10 +206,10 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
         (void)text_take(value, words, sizeof words);
         return marks_take(words, plan, error) ? 1 : -1;
     }
-    if (strncmp(text, "expect ", 7) == 0)
-        return text_take(value, plan->expect, sizeof plan->expect)
+    if (is_header(text, "expect"))
+        return value[0] != '\0' && text_take(value, plan->expect, sizeof plan->expect)
                    ? 1
-                   : (plan_refuse(error, value, "expect wants a shorter text"), -1);
+                   : (plan_refuse(error, value, "expect wants a text of less than 192 bytes"), -1);
     return 0;
 }
 
@@ -204,6 +224,25 @@ static void line_trim(char *text)
         text[--length] = '\0';
 }
 
+/* The next line, without its end; false: there is none. `why` says what makes it no line of a plan.
+ */
+static bool line_read(FILE *file, char text[TEXT_BYTES], char *why, size_t why_bytes)
+{
+    size_t size = 0;
+    int byte;
+
+    while ((byte = getc_unlocked(file)) != EOF && byte != '\n' && why[0] == '\0') {
+        if ((byte < ' ' && byte != '\t' && byte != '\r') || byte == 0x7f)
+            (void)snprintf(why, why_bytes, "has a byte that is no text (0x%02x)", (unsigned)byte);
+        else if (size == TEXT_BYTES - 2)
+            (void)snprintf(why, why_bytes, "is longer than %u bytes", TEXT_BYTES - 2);
+        else
+            text[size++] = (char)byte;
+    }
+    text[size] = '\0';
+    return byte != EOF || size > 0;
+}
+
 bool octo_plan_read(struct octo_plan *plan, FILE *file, char error[OCTO_PLAN_ERROR_BYTES])
 {
     char text[TEXT_BYTES];
@@ -212,12 +251,10 @@ bool octo_plan_read(struct octo_plan *plan, FILE *file, char error[OCTO_PLAN_ERR
     uint32_t number = 0;
 
     *plan = (struct octo_plan){.options = octo_sim_options_default()};
-    while (fgets(text, sizeof text, file) != NULL) {
+    while (line_read(file, text, why, sizeof why)) {
         number++;
-        if (strlen(text) == sizeof text - 1 && text[sizeof text - 2] != '\n') {
-            (void)snprintf(why, sizeof why, "is longer than %zu bytes", sizeof text - 2);
+        if (why[0] != '\0')
             break;
-        }
         line_trim(text);
         if (number == 1 && strcmp(text, "octo-plan 1") != 0) {
             (void)snprintf(why, sizeof why, "expected 'octo-plan 1', not '%.40s'", text);
@@ -225,6 +262,11 @@ bool octo_plan_read(struct octo_plan *plan, FILE *file, char error[OCTO_PLAN_ERR
         }
         if (number == 1 || text[0] == '\0')
             continue;
+        if (plan->count > 0 && is_late_header(text)) {
+            (void)snprintf(why, sizeof why, "'%.40s' is a header: headers stand before the lines",
+                           text);
+            break;
+        }
         const int header = plan->count == 0 ? header_parse(text, plan, reason) : 0;
         struct octo_plan_line line;
         if (header < 0 || (header == 0 && !octo_plan_line_parse(text, &line, reason))) {

@@ -24,6 +24,7 @@ struct octo_scenario {
     uint32_t seeds;                            /* runs by default */
     uint32_t excused_max_ppm;   /* ceiling: runs with a liveness excuse, of all runs */
     uint32_t undecided_max_ppm; /* ceiling: undecided runs, of all runs */
+    uint64_t digest;            /* of all that the file says; comments say nothing */
 };
 
 /* octo_scenario_count: how many are built in. octo_scenario_at fills the one numbered 0 .. count-1,

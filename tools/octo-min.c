@@ -464,6 +464,11 @@ static int result_write(const struct arguments *arguments, struct output *output
         story_write(story, "", stdout);
     }
     const int status = output_close(output, wrote);
+    if (status != EXIT_OK && output->path != NULL) { /* what took a minute to find is not lost */
+        complain("the plan goes to standard output instead");
+        if (!octo_plan_write(&search->best, stdout, "octo-min " OCTO_VERSION))
+            complain("that cannot be written, either: %s", strerror(errno));
+    }
     if (words && story == NULL)
         complain("no memory for another replay: the plan has no story");
     const bool told = !words || story != NULL;

@@ -148,9 +148,9 @@ static bool take(struct sim_program *program, enum flag flag, uint32_t *given)
     case FLAG_TRACE:
         return file_name(program, "--trace", ", or - for standard output", &arguments->trace);
     case FLAG_RECORD:
-        return file_name(program, "--record", "", &arguments->record);
+        return file_name(program, "--record", ", or - for standard output", &arguments->record);
     case FLAG_REPLAY:
-        return file_name(program, "--replay", "", &arguments->replay);
+        return file_name(program, "--replay", ", or - for standard input", &arguments->replay);
     case FLAG_UNTIL:
         return number(program, "--until", 1, UINT64_MAX, &arguments->until);
     case FLAG_DUMP:
@@ -184,6 +184,26 @@ static void refuse(const struct sim_program *program, int found, const char *wor
     }
 }
 
+/* What is written must not take the place of what is read or written, too. */
+static bool files_differ(const struct sim_program *program)
+{
+    const struct sim_arguments *arguments = &program->arguments;
+    const char *const files[] = {arguments->replay, arguments->record, arguments->trace};
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (files[i] == NULL || files[j] == NULL || !sim_same_file(files[i], files[j]))
+                continue;
+            sim_complain(program,
+                         "'%s' is named twice: --replay, --record and --trace want a file "
+                         "each",
+                         quote(files[i]).text);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_consistent(const struct sim_program *program, uint32_t given)
 {
     const struct sim_arguments *arguments = &program->arguments;
@@ -215,6 +235,8 @@ static bool is_consistent(const struct sim_program *program, uint32_t given)
         sim_complain(program, "%s", text);
         return false;
     }
+    if (!files_differ(program))
+        return false;
     struct octo_plan plan;
     if ((arguments->record != NULL || arguments->check_determinism) &&
         arguments->scenario_name != NULL && !octo_plan_named(&plan, arguments->scenario_name)) {

@@ -55,7 +55,8 @@ int octo_sim_main(int argc, char **argv, const struct octo_machine *machine)
     const enum sim_exit status = dispatch(&program);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        sim_complain(&program, "cannot write to standard output: %s", strerror(errno));
+        sim_complain(&program, "cannot write to standard output: %s",
+                     errno == 0 ? "not all of it was taken" : strerror(errno));
         return SIM_EXIT_HARNESS;
     }
     return (int)status;

@@ -78,7 +78,7 @@ static bool plan_load(struct sim_program *program, struct octo_plan *plan)
     const char *path = program->arguments.replay;
     char error[OCTO_PLAN_ERROR_BYTES];
 
-    FILE *file = fopen(path, "r");
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
     if (file == NULL) {
         sim_complain(program, "cannot read '%s': %s; --replay wants a plan", path, strerror(errno));
         return false;
@@ -86,7 +86,8 @@ static bool plan_load(struct sim_program *program, struct octo_plan *plan)
     const bool read = octo_plan_read(plan, file, error);
     if (!read)
         sim_complain(program, "%s:%s", path, error);
-    (void)fclose(file);
+    if (file != stdin)
+        (void)fclose(file);
     program->arguments.options = plan->options;
     if (read && program->arguments.dump > plan->options.node_count) {
         sim_complain(program, "--dump wants a node of the cluster, 1 to %u, not '%u'",
@@ -99,9 +100,9 @@ static bool plan_load(struct sim_program *program, struct octo_plan *plan)
 static bool plan_save(const struct sim_program *program, const struct octo_plan *plan)
 {
     const char *path = program->arguments.record;
-    FILE *file = fopen(path, "w");
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
     bool wrote = file != NULL && octo_plan_write(plan, file, sim_build_text());
-    if (file != NULL)
+    if (file != NULL && file != stdout)
         wrote = fclose(file) == 0 && wrote;
     if (!wrote)
         sim_complain(program, "cannot write '%s': %s; --record wants a file that can be written",

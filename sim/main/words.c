@@ -1,6 +1,9 @@
 #include "sim/main/words.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char *sim_digits(const char *word, uint64_t *value)
 {
@@ -38,4 +41,32 @@ const char *sim_flag_name(const struct option *options, const char *word)
             return option->name;
     }
     return NULL;
+}
+
+/* Where a file is that need not exist: its folder, resolved, and its name. */
+static bool place(const char *path, struct stat *folder, const char **name)
+{
+    char text[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    *name = slash == NULL ? path : slash + 1;
+    if (slash == NULL)
+        return stat(".", folder) == 0;
+    if ((size_t)snprintf(text, sizeof text, "%.*s", (int)(slash - path + 1), path) >= sizeof text)
+        return false;
+    return stat(text, folder) == 0;
+}
+
+bool sim_same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    const char *name, *other_name;
+    const bool there = stat(a, &one) == 0;
+
+    if (there != (stat(b, &other) == 0))
+        return false;
+    if (there)
+        return S_ISREG(one.st_mode) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return place(a, &one, &name) && place(b, &other, &other_name) && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino && strcmp(name, other_name) == 0;
 }

@@ -21,4 +21,8 @@ bool sim_range(const char *word, uint64_t maximum, uint64_t *first, uint64_t *la
  * a flag is added. word is the argument as it stands on the command line. */
 const char *sim_flag_name(const struct option *options, const char *word);
 
+/* sim_same_file: whether two paths are of one file, or would be if both were written. A device or a
+ * pipe is the same as nothing: it can be written twice. */
+bool sim_same_file(const char *a, const char *b);
+
 #endif

@@ -494,6 +494,19 @@ static bool whole_ok(const struct entries *entries, const struct octo_scenario *
     return true;
 }
 
+static uint64_t entries_digest(const struct entries *entries)
+{
+    uint64_t digest = 0;
+
+    for (uint32_t i = 0; i < entries->count; i++) {
+        const struct entry *entry = &entries->items[i];
+        const char *const words[] = {entry->section, entry->key, entry->value};
+        for (size_t word = 0; word < COUNT_OF(words); word++)
+            digest = octo_hash(words[word], strlen(words[word]), digest);
+    }
+    return digest;
+}
+
 bool entries_apply(const struct entries *entries, struct octo_scenario *scenario)
 {
     struct apply apply = {.entries = entries, .scenario = scenario};
@@ -502,6 +515,7 @@ bool entries_apply(const struct entries *entries, struct octo_scenario *scenario
         .options = octo_sim_options_default(),
         .seeds = OCTO_SCENARIO_SEEDS_DEFAULT,
         .undecided_max_ppm = OCTO_SCENARIO_UNDECIDED_PPM,
+        .digest = entries_digest(entries),
     };
     for (uint32_t i = 0; i < entries->count; i++) {
         apply.entry = &entries->items[i];

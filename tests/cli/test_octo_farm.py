@@ -127,6 +127,69 @@ class Farm(unittest.TestCase):
         self.assertIn("another farm: its seeds is '1..2', expected '1..3'", done.stderr)
         self.assertEqual(table(self.path / "whole.db"), whole)
 
+    def test_a_scenario_that_was_edited_is_of_another_farm(self):
+        file = self.path / "mine.yaml"
+        other = self.path / "other.yaml"
+        text = "name: mine\nsummary: A test\nnodes: 3\noperations: 30\nmix: none\n"
+        file.write_text(text)
+        words = ["--scenario", file, "--seeds", "1..4"]
+        shard = self.path / "shard.db"
+        db = self.path / "mine.db"
+        self.assertEqual(run(*words, "--db", db).returncode, 0)
+        self.assertEqual(run(*words, "--db", shard, "--shard", "1/2").returncode, 0)
+        file.write_text(text + "# a comment says nothing\n")
+        self.assertEqual(run(*words, "--db", db).returncode, 0)
+        file.write_text(text + "require:\n  kill: 999\n")
+        done = run(*words, "--db", db)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("is of another farm: its scenario mine is", done.stderr)
+        self.assertEqual(run(*words, "--db", self.path / "2.db", "--shard", "2/2").returncode, 1)
+        done = run("merge", self.path / "merged.db", shard, self.path / "2.db")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("of other flags", done.stderr)
+        other.write_text(text)
+        done = run(*words, "--scenario", other)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("two scenarios are called 'mine'", done.stderr)
+
+    def test_a_merge_does_not_depend_on_the_order(self):
+        words = ["--scenario", "swarm", "--seeds", "1..12", "--jobs", 2, "--budget", 10]
+        good, bad = self.path / "good.db", self.path / "bad.db"
+        run(*words, "--db", good, program=TRAPPED)
+        run(*words, "--db", bad, program=TRAPPED, FARM_TRAP="crash")
+        self.assertNotEqual(table(good), table(bad))
+        for out, order in (("gb.db", (good, bad)), ("bg.db", (bad, good))):
+            self.assertEqual(run("merge", self.path / out, *order).returncode, 0)
+            self.assertEqual(table(self.path / out), table(good))
+
+    def test_a_database_is_a_file_and_has_to_stay(self):
+        done = subprocess.run([PROGRAM, *FEW, "--seeds", "1..1", "--db", ":memory:"], cwd=self.path,
+                              stdout=subprocess.DEVNULL)
+        self.assertEqual((done.returncode, len(table(self.path / ":memory:"))), (0, 2))
+        path = self.path / "gone.db"
+        farm = subprocess.Popen([PROGRAM, *FEW, "--for", "30s", "--db", str(path)],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not path.exists():
+            time.sleep(0.02)
+        time.sleep(0.5)
+        for file in self.path.glob("gone.db*"):
+            file.unlink()
+        self.assertIn("was removed or replaced", farm.communicate(timeout=20)[1])
+        self.assertEqual(farm.returncode, 3)
+
+    def test_a_stopped_farm_hangs_no_run(self):
+        path = self.path / "stopped.db"
+        farm = subprocess.Popen([PROGRAM, "--scenario", "stress", "--seeds", "1..6", "--budget", "3",
+                                 "--jobs", "2", "--db", str(path)], stdout=subprocess.DEVNULL,
+                                start_new_session=True)
+        time.sleep(0.3)
+        os.killpg(farm.pid, signal.SIGSTOP)
+        time.sleep(5)
+        os.killpg(farm.pid, signal.SIGCONT)
+        self.assertEqual(farm.wait(), 0)
+        self.assertEqual({row[2] for row in table(path)}, {"ok"})
+
     def test_what_kills_a_run_is_its_result(self):
         calm = None
         for trap, verdict, mention in [("crash", "crash", "SIGABRT"), ("exit", "crash", "left"),

@@ -373,6 +373,22 @@ class Reports(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("is the database", done.stderr)
 
+    def test_a_damaged_database_makes_no_summary(self):
+        self.change("UPDATE run SET verdict='nonsense' WHERE seed=1")
+        for words in (["report", self.db], ["report", "-q", "--ndjson", "-", self.db]):
+            done = run(*words)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertIn("is damaged: a run", done.stderr)
+        self.change("UPDATE run SET verdict='ok', wall_ns=9223372036854775807 WHERE seed=1")
+        done = run("report", self.db)
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+
+    def test_a_farm_that_ended_leaves_one_file(self):
+        self.assertEqual([path.name for path in self.path.glob(self.db.name + "*")],
+                         [self.db.name])
+        with sqlite3.connect(self.db) as db:
+            self.assertEqual(db.execute("PRAGMA journal_mode").fetchone(), ("delete",))
+
     def test_a_database_of_another_format_is_refused(self):
         self.change("UPDATE meta SET value='1' WHERE key='format'")
         for words in (["report", self.db], ["merge", self.path / "m.db", self.db],

@@ -84,6 +84,39 @@ class Usage(unittest.TestCase):
             self.assertRegex(story[-1], r"^  and then: liveness: .*\d")
             self.assertNotIn("detail=", "".join(story))
 
+    def test_a_run_that_shows_too_little_is_not_minimized(self):
+        with tempfile.TemporaryDirectory() as folder:
+            scenario = pathlib.Path(folder) / "vacuous.yaml"
+            scenario.write_text("name: vacuous\nsummary: A test\nnodes: 1\noperations: 20\n"
+                                "faults:\n  partition-leader: on\n")
+            done = octo_min("--scenario", scenario, "--seed", 1)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("shows nothing, either (non-vacuous: the scenario turns", done.stderr)
+
+    def test_a_plan_is_found_again_under_its_own_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            scenario = pathlib.Path(folder) / "hopeless.yaml"
+            plan = pathlib.Path(folder) / "own.plan"
+            scenario.write_text(HOPELESS)
+            run = ["--scenario", scenario, "--same-seed", "--ops", 20, "--for", 2, "-q"]
+            self.assertEqual(octo_min(*run, "-o", plan).returncode, 0)
+            plan.chmod(0o640)
+            first = plan.read_text()
+            self.assertEqual(octo_min(plan, "--for", 2, "-q", "-o", plan).returncode, 0)
+            self.assertEqual(plan.read_text(), first)
+            self.assertEqual(plan.stat().st_mode & 0o777, 0o640)
+            self.assertEqual(sorted(path.name for path in plan.parent.iterdir()),
+                             ["hopeless.yaml", "own.plan"])
+            full = octo_min(plan, "--for", 2, "-q", "-o", "/dev/full")
+            self.assertEqual(full.returncode, 2)
+            self.assertIn("cannot write '/dev/full': No space left", full.stderr)
+            self.assertTrue(full.stdout.startswith("octo-plan 1\n"))
+            long = pathlib.Path(folder) / ("x" * 120 + ".yaml")
+            long.write_text(HOPELESS)
+            done = octo_min("--scenario", long, "-o", plan)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("less than 128 bytes", done.stderr)
+
     def test_a_bad_plan_names_its_line(self):
         with tempfile.TemporaryDirectory() as folder:
             plan = pathlib.Path(folder) / "bad.plan"

@@ -355,6 +355,19 @@ class Plans(unittest.TestCase):
             done = sim("--replay", self.plan)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertIn(wants, done.stderr)
+        _, run = run_json("--seed", 11, *SMALL, "--record", self.plan)
+        whole = self.plan.read_bytes()
+        for flag in ("--record", "--trace"):
+            done = sim("--replay", self.plan, flag, self.plan.parent / "." / self.plan.name)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("is named twice", done.stderr)
+            self.assertEqual(self.plan.read_bytes(), whole)
+        for damage in (whole[:20] + b"\0" + whole[20:], whole + b"expect ok\n"):
+            self.plan.write_bytes(damage)
+            self.assertEqual(sim("--replay", self.plan).returncode, 2)
+        done = subprocess.run([PROGRAM, "--replay", "-", "--json"], input=whole,
+                              capture_output=True)
+        self.assertEqual(json.loads(done.stdout)["hash"], run["hash"])
         done = sim("--replay", self.plan.parent / "none")
         self.assertEqual(done.returncode, 2)
         self.assertIn("cannot read", done.stderr)

@@ -228,6 +228,26 @@ class Files(unittest.TestCase):
         self.assertEqual(run["property"], "non-vacuous")
         self.assertIn("disk-swap", run["why"])
 
+    def test_a_vacuous_run_is_deterministic_and_its_recording_holds(self):
+        text = "mix: none\nrequire:\n  snapshot-installed: 1000\n"
+        run = self.run_file(text, "--check-determinism")
+        self.assertEqual((run["property"], run["deterministic"]), ("non-vacuous", True))
+        plan = self.path.parent / "vacuous.plan"
+        self.run_file(text, "--record", plan)
+        self.assertNotIn("expect", plan.read_text())
+        self.assertEqual(run_json("--replay", plan)["verdict"], "ok")
+
+    def test_crash_cycles_that_cannot_end_are_vacuous(self):
+        run = self.run_file("crash-cycles: 3\nmix: none\nschedule:\n  to: 2s\n")
+        self.assertEqual(run["property"], "non-vacuous")
+        self.assertIn("before every node had crashed 3 times", run["why"])
+
+    def test_nobody_is_late_while_it_is_paused(self):
+        self.path.write_text(HEAD + "nodes: 3\noperations: 20\nmix: none\nfaults:\n  pause: on\n"
+                             "schedule:\n  pause: 60s\n")
+        done = sim("--scenario", self.path, "--seeds", "1..100", "-q")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
     def test_counts_are_reached_by_force(self):
         run = self.run_file("mix: none\nfaults:\n  pause: on\n  kill: on\nschedule:\n"
                             "  window: 100ms\n  crash-rate: 0%\nrequire:\n  pause: 9\n  kill: 9\n")

@@ -230,8 +230,12 @@ Test(plan, bad_text_is_refused_with_its_line)
         {"octo-plan 1\ndisk op=paint\n", "2: op= wants a disk operation"},
         {"octo-plan 1\ndisk file=poem.1\n", "2: expected a number in range"},
         {"octo-plan 1\nmessage-lost what=256\n", "2: what= wants a word"},
-        {"octo-plan 1\nmessage-lost bits=0\nnodes 3\n",
-         "3: expected a header's name or a decision"},
+        {"octo-plan 1\nmessage-lost bits=0\nnodes 3\n", "3: 'nodes 3' is a header"},
+        {"octo-plan 1\nunbounded 2\n", "2: unbounded wants 1"},
+        {"octo-plan 1\nexpect\n", "2: expect wants a text"},
+        {"octo-plan 1\ncrash window=1\n", "2: a window's strike wants fault="},
+        {"octo-plan 1\nmessage-latency by=n1 none\n", "2: this decision always comes"},
+        {"octo-plan 1\nexpect \033[2J\n", "2: has a byte that is no text (0x1b)"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct octo_plan plan;

@@ -2,6 +2,7 @@
 
 #include "sim/main/words.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,10 @@ void farm_help_print(void)
         "Flags (never abbreviated; --flag VALUE or --flag=VALUE):\n");
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         char left[32];
-        (void)snprintf(left, sizeof left, "--%s %s", flags[i].name, flags[i].value);
+        const char *letter = strcmp(flags[i].name, "help") == 0    ? "-h, "
+                             : strcmp(flags[i].name, "quiet") == 0 ? "-q, "
+                                                                   : "";
+        (void)snprintf(left, sizeof left, "%s--%s %s", letter, flags[i].name, flags[i].value);
         printf("  %-20s%s\n", left, flags[i].help);
     }
     printf(
@@ -130,8 +134,14 @@ static bool scenario_add(struct farm_arguments *arguments, const struct octo_sce
 {
     uint32_t at = arguments->scenario_count;
     for (uint32_t i = 0; i < at; i++) {
-        if (strcmp(arguments->scenarios[i].name, scenario->name) == 0)
+        if (strcmp(arguments->scenarios[i].name, scenario->name) != 0)
+            continue;
+        if (arguments->scenarios[i].digest == scenario->digest)
             return true; /* given twice */
+        farm_complain("two scenarios are called '%s' and say different things: each wants a name "
+                      "of its own",
+                      scenario->name);
+        return false;
     }
     if (at == FARM_SCENARIOS_MAX) {
         farm_complain("a farm holds at most %u scenarios", FARM_SCENARIOS_MAX);
@@ -246,15 +256,42 @@ static bool environment(struct farm_arguments *arguments)
     return true;
 }
 
-/* No two outputs into one file: the second would take the place of the first. */
+static bool same_output(const char *one, const char *other)
+{
+    return one != NULL && other != NULL && (strcmp(one, other) == 0 || sim_same_file(one, other));
+}
+
+/* Whether an output would take the place of the database, or of a file that SQLite has beside it.
+ */
+static bool is_of_database(const char *output, const char *database)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0] && database != NULL; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", database, ends[i]);
+        if (same_output(output, path))
+            return true;
+    }
+    return false;
+}
+
+/* No two outputs into one file, and none into the database: one would take the place of the other.
+ */
 static bool outputs_differ(const struct farm_arguments *arguments)
 {
+    const bool reports = arguments->command == FARM_REPORT && arguments->file_count > 0;
+    const char *database = reports ? arguments->files[0] : arguments->db;
+
     for (int i = 0; i < FARM_FORM_COUNT; i++) {
+        const char *output = arguments->outputs[i];
+        if (is_of_database(output, database)) {
+            farm_complain("%s is the database or of it: an output wants a file of its own", output);
+            return false;
+        }
         for (int j = 0; j < i; j++) {
-            if (arguments->outputs[i] != NULL && arguments->outputs[j] != NULL &&
-                strcmp(arguments->outputs[i], arguments->outputs[j]) == 0) {
-                farm_complain("two outputs go to '%.60s': each wants a file of its own",
-                              arguments->outputs[i]);
+            if (same_output(output, arguments->outputs[j])) {
+                farm_complain("two outputs go to '%.60s': each wants a file of its own", output);
                 return false;
             }
         }

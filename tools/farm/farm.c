@@ -198,7 +198,8 @@ int octo_farm_main(int argc, char **argv, const struct octo_machine *machine)
     enum sim_exit status = dispatch(&arguments, machine);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        farm_complain("cannot write to standard output: %s", strerror(errno));
+        farm_complain("cannot write to standard output: %s",
+                      errno == 0 ? "not all of it was taken" : strerror(errno));
         status = SIM_EXIT_HARNESS;
     }
     return (int)status;

@@ -1,16 +1,6 @@
 #include "tools/farm/forms.h"
 
 #include <errno.h>
-#include <sys/stat.h>
-
-/* Whether an output would take the place of the database. */
-static bool is_database(const struct farm_arguments *arguments, FILE *file)
-{
-    const char *path = arguments->command == FARM_REPORT ? arguments->files[0] : arguments->db;
-    struct stat database, output;
-    return path != NULL && stat(path, &database) == 0 && fstat(fileno(file), &output) == 0 &&
-           database.st_dev == output.st_dev && database.st_ino == output.st_ino;
-}
 
 /* Opens to append, to leave as it is what is there until there is something better. */
 bool farm_forms_check(const struct farm_arguments *arguments)
@@ -24,12 +14,7 @@ bool farm_forms_check(const struct farm_arguments *arguments)
             farm_complain("cannot write %s: %s", path, strerror(errno));
             return false;
         }
-        const bool good = !is_database(arguments, file);
         (void)fclose(file);
-        if (!good) {
-            farm_complain("%s is the database: an output wants a file of its own", path);
-            return false;
-        }
     }
     return true;
 }

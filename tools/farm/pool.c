@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -12,6 +13,8 @@
 
 #define QUEUE_LENGTH 4u /* tasks a worker holds, so that it never waits for the next one */
 #define LOOK_MS      100
+#define STOPPED_MS   2000u /* a farm that did not look for so long was stopped itself: by ^Z, say */
+#define PROCESS_MIB  64u   /* of a worker, besides the world */
 
 struct worker {
     pid_t process;
@@ -20,6 +23,7 @@ struct worker {
     uint32_t length;
     struct farm_task queue[QUEUE_LENGTH];
     enum farm_fate killed_for; /* 0: not by us */
+    bool late;                 /* killed, but the run that it was for had ended: nobody's fate */
 };
 
 struct pool {
@@ -45,10 +49,8 @@ static bool map_largest(const struct farm_arguments *arguments, struct sim_block
     return sim_block_map(block, largest, 0, NULL);
 }
 
-static enum farm_fate fate_of(const struct sim_outcome *outcome, uint64_t memory_bytes)
+static enum farm_fate fate_of(const struct sim_outcome *outcome)
 {
-    if (outcome->result.used_bytes > memory_bytes)
-        return FARM_MEMORY;
     switch (sim_outcome_exit(outcome)) {
     case SIM_EXIT_OK:
         return FARM_OK;
@@ -60,6 +62,16 @@ static enum farm_fate fate_of(const struct sim_outcome *outcome, uint64_t memory
         break;
     }
     return FARM_BROKEN;
+}
+
+/* What a run is that used more than it may: the same whether it got to its end or was killed
+ * before, which depends on when the farm looked. The next run does not find these pages. */
+static void too_large(struct farm_result *result, const struct sim_block *block)
+{
+    result->fate = FARM_MEMORY;
+    result->outcome = (struct sim_outcome){.options = result->outcome.options,
+                                           .wall_ns = result->outcome.wall_ns};
+    (void)madvise(block->base, block->size, MADV_DONTNEED);
 }
 
 /* Runs what comes over the socket until the farm is gone. */
@@ -76,7 +88,9 @@ static void work(const struct pool *pool, int socket)
         options.seed = result.task.seed;
         if (!sim_outcome_make(&result.outcome, &block, &options, pool->machine))
             _exit(SIM_EXIT_HARNESS);
-        result.fate = fate_of(&result.outcome, pool->arguments->memory_bytes);
+        result.fate = fate_of(&result.outcome);
+        if (result.outcome.result.used_bytes > pool->arguments->memory_bytes)
+            too_large(&result, &block);
         if (send(socket, &result, sizeof result, MSG_NOSIGNAL) != (ssize_t)sizeof result)
             break;
     }
@@ -90,6 +104,7 @@ static bool start(struct pool *pool, struct worker *worker)
     int ends[2];
     const pid_t farm = getpid();
     worker->killed_for = 0;
+    worker->late = false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         farm_complain("cannot start a worker: %s", strerror(errno));
         return false;
@@ -140,24 +155,16 @@ static void feed(struct pool *pool, struct worker *worker)
 
 static void shift(struct worker *worker)
 {
+    worker->late = worker->killed_for != 0;
     worker->length--;
     memmove(worker->queue, worker->queue + 1, worker->length * sizeof worker->queue[0]);
     worker->begin_ns = sim_clock_ns();
 }
 
-/* The worker is gone: its run has a result, and the rest of its queue a new worker. */
-static bool replace(struct pool *pool, struct worker *worker)
+/* What becomes of the run in which a worker ended. */
+static void blame(struct pool *pool, const struct worker *worker, int status)
 {
     struct farm_result *result = &pool->result;
-    int status = 0;
-    (void)close(worker->socket);
-    worker->socket = -1;
-    (void)waitpid(worker->process, &status, 0);
-    worker->process = 0;
-    if (worker->length == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == SIM_EXIT_HARNESS)) {
-        farm_complain("a worker cannot make worlds: is there memory left?");
-        return false;
-    }
     *result = (struct farm_result){.task = worker->queue[0], .fate = FARM_CRASH};
     if (worker->killed_for != 0)
         result->fate = worker->killed_for;
@@ -167,7 +174,26 @@ static bool replace(struct pool *pool, struct worker *worker)
     result->outcome.options.seed = result->task.seed;
     result->outcome.wall_ns = sim_clock_ns() - worker->begin_ns;
     pool->owner->result(pool->owner->context, result);
-    shift(worker);
+}
+
+/* The worker is gone: its run, if it was in one, has a result, and the rest of its queue a new
+ * worker. */
+static bool replace(struct pool *pool, struct worker *worker)
+{
+    int status = 0;
+    (void)close(worker->socket);
+    worker->socket = -1;
+    (void)waitpid(worker->process, &status, 0);
+    worker->process = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SIM_EXIT_HARNESS) {
+        farm_complain("a worker cannot make worlds: is there memory left?");
+        return false;
+    }
+    if (worker->length != 0 && !worker->late) {
+        blame(pool, worker, status);
+        shift(worker);
+    }
+    worker->begin_ns = sim_clock_ns();
     if (!start(pool, worker))
         return false;
     for (uint32_t i = 0; i < worker->length; i++)
@@ -211,9 +237,10 @@ static void watch(struct pool *pool, struct worker *worker)
 {
     if (worker->length == 0 || worker->killed_for != 0)
         return;
-    if (sim_clock_ns() - worker->begin_ns > pool->arguments->budget_ns)
+    if (sim_clock_ns() > worker->begin_ns + pool->arguments->budget_ns)
         worker->killed_for = FARM_HANG;
-    else if (resident_bytes(worker->process) > pool->arguments->memory_bytes)
+    else if (resident_bytes(worker->process) >
+             pool->arguments->memory_bytes + ((uint64_t)PROCESS_MIB << 20))
         worker->killed_for = FARM_MEMORY;
     if (worker->killed_for != 0)
         (void)kill(worker->process, SIGKILL);
@@ -235,14 +262,18 @@ static bool serve(struct pool *pool)
         if (poll(pool->polled, jobs, LOOK_MS) < 0 && errno != EINTR)
             return false;
         for (uint32_t i = 0; i < jobs; i++) {
-            if (pool->workers[i].length != 0 && !hear(pool, &pool->workers[i]))
+            if (!hear(pool, &pool->workers[i]))
                 return false;
         }
-        if (sim_clock_ns() - looked_ns < LOOK_MS * OCTO_MS)
+        const uint64_t passed_ns = sim_clock_ns() - looked_ns;
+        if (passed_ns < LOOK_MS * OCTO_MS)
             continue;
-        looked_ns = sim_clock_ns();
-        for (uint32_t i = 0; i < jobs; i++)
+        looked_ns += passed_ns;
+        for (uint32_t i = 0; i < jobs; i++) {
+            if (passed_ns > STOPPED_MS * OCTO_MS)
+                pool->workers[i].begin_ns += passed_ns; /* so were the workers */
             watch(pool, &pool->workers[i]);
+        }
     }
 }
 

@@ -49,13 +49,12 @@ static void print_counts(FILE *out, enum farm_kind kind, const struct farm_names
         fputc('\n', out);
 }
 
-static void print_coverage(FILE *out, const struct farm_summary *summary, struct farm_store *store)
+static void print_coverage(FILE *out, const struct farm_summary *summary,
+                           const struct farm_coverage *coverage)
 {
-    struct farm_coverage *coverage = farm_coverage_read(summary, store);
-    for (enum farm_kind kind = 0; kind < FARM_KIND_COUNT && coverage != NULL; kind++)
+    for (enum farm_kind kind = 0; kind < FARM_KIND_COUNT; kind++)
         print_counts(out, kind, &summary->names[kind],
                      &coverage->of[summary->scenario_count][kind]);
-    free(coverage);
 }
 
 static void print_failures(FILE *out, struct farm_store *store)
@@ -71,12 +70,13 @@ static void print_failures(FILE *out, struct farm_store *store)
     }
 }
 
-static void print_text(FILE *out, const struct farm_summary *summary, struct farm_store *store)
+static void print_text(FILE *out, const struct farm_summary *summary,
+                       const struct farm_coverage *coverage, struct farm_store *store)
 {
     print_scenarios(out, summary);
     if (!summary->complete)
         fprintf(out, "\n%s\n", summary->progress);
-    print_coverage(out, summary, store);
+    print_coverage(out, summary, coverage);
     print_failures(out, store);
     fprintf(out, "\ndigest of the table, times left out: %016" PRIx64 "\n", summary->digest);
 }
@@ -90,17 +90,26 @@ static bool writes_to_stdout(const struct farm_arguments *arguments)
     return false;
 }
 
-/* All forms are of one moment, though the farm may go on meanwhile: one read transaction. */
+/* All forms are of one moment, though the farm may go on meanwhile: one read transaction. What
+ * could not be read makes no summary: it would look like one of runs that passed. */
 enum sim_exit farm_report(struct farm_store *store, const struct farm_arguments *arguments)
 {
     static struct farm_summary summary;
+    struct farm_coverage *coverage = NULL;
+    bool written = false;
+
     if (!farm_store_execute(store, "BEGIN"))
         return SIM_EXIT_HARNESS;
     farm_summary_read(&summary, store);
+    if (!store->failed)
+        coverage = farm_coverage_read(&summary, store);
     const enum sim_exit status = summary.status;
-    if (!arguments->quiet || status != SIM_EXIT_OK)
-        print_text(writes_to_stdout(arguments) ? stderr : stdout, &summary, store);
-    const bool written = farm_forms_write(arguments, &summary, store);
+    if (!store->failed) {
+        if (!arguments->quiet || status != SIM_EXIT_OK)
+            print_text(writes_to_stdout(arguments) ? stderr : stdout, &summary, coverage, store);
+        written = farm_forms_write(arguments, &summary, store);
+    }
+    free(coverage);
     farm_summary_free(&summary);
     (void)farm_store_execute(store, "COMMIT");
     return store->failed || !written ? SIM_EXIT_HARNESS : status;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -79,10 +80,23 @@ bool farm_store_step(struct farm_store *store, sqlite3_stmt *statement)
     return code == SQLITE_ROW;
 }
 
+void farm_store_damaged(struct farm_store *store, const char *what)
+{
+    if (!store->failed)
+        farm_complain("%s is damaged: %s", store->path, what);
+    store->failed = true;
+}
+
+/* A path is a file's, whatever SQLite would read in it (":memory:", "file:..."); NULL: no file. */
 static bool open_file(struct farm_store *store, const char *path, int flags)
 {
-    *store = (struct farm_store){.path = path};
-    if (sqlite3_open_v2(path, &store->db, flags, NULL) == SQLITE_OK) {
+    *store = (struct farm_store){.path = path == NULL ? "the database" : path};
+    char *file = path == NULL        ? sqlite3_mprintf(":memory:")
+                 : strchr(path, ':') ? sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path)
+                                     : sqlite3_mprintf("%s", path);
+    const int code = sqlite3_open_v2(file, &store->db, flags, NULL);
+    sqlite3_free(file);
+    if (code == SQLITE_OK) {
         (void)sqlite3_busy_timeout(store->db, 10000);
         return true;
     }
@@ -120,6 +134,28 @@ static bool agree(struct farm_store *store, const char *key, const char *value)
     return good && !store->failed;
 }
 
+/* A farm writes a log beside its database (WAL). Without it, who has but the right to read, or a
+ * folder that he cannot write to, can read what came out. */
+static void leave_wal(struct farm_store *store)
+{
+    (void)sqlite3_busy_timeout(store->db, 0); /* in vain while another reads */
+    (void)sqlite3_exec(store->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+}
+
+/* Whether the file is still where the farm opened it. */
+static bool is_there(struct farm_store *store)
+{
+    struct stat status;
+    if (store->inode == 0)
+        return true;
+    if (stat(store->path, &status) == 0 && status.st_ino == store->inode)
+        return true;
+    if (!store->failed)
+        farm_complain("%s was removed or replaced meanwhile: its results are lost", store->path);
+    store->failed = true;
+    return false;
+}
+
 static void scenario_text(const struct octo_scenario *scenario, const struct octo_machine *machine,
                           char out[SIM_REPLAY_BYTES])
 {
@@ -133,6 +169,7 @@ static bool agree_scenario(struct farm_store *store, const struct farm_arguments
     const struct octo_scenario *scenario = &arguments->scenarios[number];
     const int64_t planned = (int64_t)farm_seeds_whole(arguments, number);
     char key[OCTO_SCENARIO_NAME_BYTES + 16], text[SIM_REPLAY_BYTES];
+    char says[SIM_REPLAY_BYTES + 64]; /* what must agree */
     sqlite3_stmt *put = farm_store_prepare(
         store, "INSERT OR IGNORE INTO scenario VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     scenario_text(scenario, machine, text);
@@ -150,7 +187,9 @@ static bool agree_scenario(struct farm_store *store, const struct farm_arguments
     (void)farm_store_step(store, put);
     (void)sqlite3_finalize(put);
     (void)snprintf(key, sizeof key, "scenario %s", scenario->name);
-    return agree(store, key, text);
+    (void)snprintf(says, sizeof says, "%s, %lld seeds, content %016llx", text, (long long)planned,
+                   (unsigned long long)scenario->digest);
+    return agree(store, key, says);
 }
 
 static void names_text(char *out, size_t capacity, size_t count, const char *(*name)(size_t))
@@ -195,7 +234,7 @@ static bool agree_all(struct farm_store *store, const struct farm_arguments *arg
         (void)snprintf(text, sizeof text, "%llu..%llu", (unsigned long long)arguments->first,
                        (unsigned long long)arguments->last);
     else
-        (void)snprintf(text, sizeof text, "default, first %u", arguments->scenarios[0].seeds);
+        (void)snprintf(text, sizeof text, "default");
     good = good && agree(store, "seeds", text);
     (void)snprintf(text, sizeof text, "%u/%u", arguments->shard, arguments->shards);
     good = good && agree(store, "shard", text);
@@ -248,8 +287,8 @@ static bool is_new(struct farm_store *store)
 bool farm_store_create(struct farm_store *store, const struct farm_arguments *arguments,
                        const struct octo_machine *machine)
 {
-    if (!open_file(store, arguments->db == NULL ? ":memory:" : arguments->db,
-                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE))
+    struct stat status;
+    if (!open_file(store, arguments->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE))
         return false;
     if ((is_new(store) || is_readable(store)) && farm_store_execute(store, schema) &&
         farm_store_execute(store, "BEGIN IMMEDIATE") && agree_all(store, arguments, machine) &&
@@ -261,6 +300,8 @@ bool farm_store_create(struct farm_store *store, const struct farm_arguments *ar
             store, "INSERT INTO run VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
                    "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
     }
+    if (arguments->db != NULL && stat(arguments->db, &status) == 0)
+        store->inode = status.st_ino;
     if (store->put != NULL && !store->failed)
         return true;
     (void)farm_store_close(store);
@@ -406,13 +447,19 @@ void farm_store_put(struct farm_store *store, const struct farm_arguments *argum
         bind_result(put, &result->outcome);
     (void)sqlite3_bind_int64(put, 27, (sqlite3_int64)result->outcome.wall_ns);
     (void)sqlite3_bind_int64(put, 28, now.tv_sec * 1000 + now.tv_nsec / 1000000);
-    (void)farm_store_step(store, put);
+    const int code = sqlite3_step(put);
+    if (code == SQLITE_CONSTRAINT) {
+        farm_complain("%s: another farm writes the same runs into it", store->path);
+        store->failed = true;
+    } else if (code != SQLITE_DONE) {
+        (void)complain(store);
+    }
     (void)sqlite3_reset(put);
 }
 
 void farm_store_commit(struct farm_store *store)
 {
-    if (store->open && !store->failed)
+    if (store->open && !store->failed && is_there(store))
         (void)farm_store_execute(store, "COMMIT");
     store->open = false;
 }
@@ -422,6 +469,8 @@ bool farm_store_close(struct farm_store *store)
     farm_store_commit(store);
     (void)sqlite3_finalize(store->has);
     (void)sqlite3_finalize(store->put);
+    if (store->inode != 0)
+        leave_wal(store);
     (void)sqlite3_close(store->db);
     store->db = NULL;
     return !store->failed;
@@ -452,10 +501,16 @@ static bool join(struct farm_store *store, const char *from)
                       from);
         return false;
     }
-    return farm_store_execute(store,
-                              "INSERT OR IGNORE INTO main.run SELECT * FROM other.run;"
-                              "UPDATE main.meta SET value='no' WHERE key='ended' AND EXISTS"
-                              " (SELECT 1 FROM other.meta WHERE key='ended' AND value='no')");
+    /* Of two rows of a run, one that came to its end counts, wherever it is; of two that did not
+     * (a crash, a hang, too much memory), the first by name. */
+    return farm_store_execute(
+        store, "DELETE FROM main.run AS m WHERE m.hash IS NULL AND EXISTS (SELECT 1"
+               " FROM other.run o WHERE o.build=m.build AND o.scenario=m.scenario AND"
+               " o.seed=m.seed AND (o.hash IS NOT NULL OR o.verdict<m.verdict OR"
+               " (o.verdict=m.verdict AND o.signature<m.signature)));"
+               "INSERT OR IGNORE INTO main.run SELECT * FROM other.run;"
+               "UPDATE main.meta SET value='no' WHERE key='ended' AND EXISTS"
+               " (SELECT 1 FROM other.meta WHERE key='ended' AND value='no')");
 }
 
 static bool join_file(struct farm_store *store, const char *from)
@@ -474,6 +529,18 @@ static bool join_file(struct farm_store *store, const char *from)
     return farm_store_execute(store, "DETACH other") && good;
 }
 
+/* A database, and what SQLite may leave beside it when it fails. */
+static void remove_all(const char *path)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char *file = sqlite3_mprintf("%s%s", path, ends[i]);
+        if (file != NULL)
+            (void)remove(file);
+        sqlite3_free(file);
+    }
+}
+
 bool farm_store_merge(const char *path, char **from, int count)
 {
     struct farm_store store;
@@ -486,8 +553,9 @@ bool farm_store_merge(const char *path, char **from, int count)
     bool good = farm_store_execute(&store, schema);
     for (int i = 0; i < count && good; i++)
         good = join_file(&store, from[i]);
+    leave_wal(&store);
     good = farm_store_close(&store) && good;
     if (!good)
-        (void)remove(path);
+        remove_all(path);
     return good;
 }

@@ -5,12 +5,14 @@
 #include "tools/farm/pool.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 struct farm_store {
     sqlite3 *db;
     sqlite3_stmt *has, *put;
     const char *path;
-    bool open; /* a transaction is under way */
+    ino_t inode; /* of the file that a farm writes; 0: none */
+    bool open;   /* a transaction is under way */
     bool failed;
 };
 
@@ -25,7 +27,7 @@ bool farm_store_create(struct farm_store *store, const struct farm_arguments *ar
 bool farm_store_read(struct farm_store *store, const char *path) OCTO_MUST_USE;
 
 /* farm_store_merge makes a new database of those that exist, all of one build and with equal flags
- * but for the shard. False: it has complained. */
+ * and scenarios but for the shard; their order is of no account. False: it has complained. */
 bool farm_store_merge(const char *path, char **from, int count) OCTO_MUST_USE;
 
 bool farm_store_has(struct farm_store *store, const char *scenario, uint64_t seed);
@@ -47,5 +49,8 @@ bool farm_store_close(struct farm_store *store);
 bool farm_store_execute(struct farm_store *store, const char *text);
 sqlite3_stmt *farm_store_prepare(struct farm_store *store, const char *text) OCTO_MUST_USE;
 bool farm_store_step(struct farm_store *store, sqlite3_stmt *statement);
+
+/* farm_store_damaged says once what no farm wrote, and keeps it in store->failed. */
+void farm_store_damaged(struct farm_store *store, const char *what);
 
 #endif

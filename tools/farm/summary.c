@@ -105,6 +105,18 @@ static void read_scenarios(struct farm_summary *summary, struct farm_store *stor
     (void)sqlite3_finalize(rows);
 }
 
+/* Every run is of a scenario, and ended in a way that is known: or somebody else wrote here. */
+static void check_runs(const struct farm_summary *summary, struct farm_store *store)
+{
+    const struct farm_tally *total = &summary->total;
+    sqlite3_stmt *row = farm_store_prepare(store, "SELECT count(*) FROM run");
+    const bool counted = farm_store_step(store, row);
+    if (counted && (number(row, 0) != total->runs ||
+                    total->runs != total->ok + total->undecided + farm_tally_failed(total)))
+        farm_store_damaged(store, "a run is of no scenario, or has a verdict that there is not");
+    (void)sqlite3_finalize(row);
+}
+
 /* ---- How much of the farm it is ---------------------------------------------------------------
  */
 
@@ -217,6 +229,7 @@ void farm_summary_read(struct farm_summary *summary, struct farm_store *store)
     for (enum farm_kind kind = 0; kind < FARM_KIND_COUNT; kind++)
         read_names(&summary->names[kind], store, farm_kind_text(kind));
     read_scenarios(summary, store);
+    check_runs(summary, store);
     read_progress(summary, store);
     read_times(summary, store);
     read_digest(summary, store);
@@ -260,7 +273,11 @@ struct farm_coverage *farm_coverage_read(const struct farm_summary *summary,
         while (scenario < summary->scenario_count &&
                strcmp(summary->scenarios[scenario].name, run.scenario) != 0)
             scenario++;
-        octo_assert(scenario < summary->scenario_count);
+        if (scenario == summary->scenario_count) {
+            farm_store_damaged(store, "runs are out of order");
+            farm_rows_close(&rows);
+            break;
+        }
         for (enum farm_kind kind = 0; kind < FARM_KIND_COUNT && run.ended; kind++)
             add_counts(&coverage->of[scenario][kind], &coverage->of[summary->scenario_count][kind],
                        run.counts[kind]);
