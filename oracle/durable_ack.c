@@ -63,6 +63,23 @@ static bool one_topic_promises(const struct oracle_node *node, octo_index index,
     return false;
 }
 
+/* A leader's snapshot is durable and not yet installed: entries that it contradicts are on their
+ * way out, and what was on its way to the disk of them may still arrive there. */
+static bool is_replaced_soon(const struct oracle_node *node, octo_index index)
+{
+    const octo_index at = node->image.snapshot.at.index;
+
+    return index <= at && node->saved < at;
+}
+
+static bool image_promises(struct octo_oracles *oracles, const struct oracle_node *node,
+                           octo_index index, uint64_t chain)
+{
+    return (oracle_image_holds(oracles, node, index, chain) &&
+            oracle_image_marked(oracles, node, index)) ||
+           (node->lied && one_topic_promises(node, index, chain));
+}
+
 /* The node says that its log up to index is durable. */
 static void log_promised(struct octo_oracles *oracles, const struct oracle_step *step,
                          octo_index index, const char *how)
@@ -79,9 +96,7 @@ static void log_promised(struct octo_oracles *oracles, const struct oracle_step 
     }
     const uint64_t chain = oracle_log_chain(&node->log, index);
     oracle_image_refresh(oracles, node, step->images);
-    if ((oracle_image_holds(oracles, node, index, chain) &&
-         oracle_image_marked(oracles, node, index)) ||
-        (node->lied && one_topic_promises(node, index, chain))) {
+    if (image_promises(oracles, node, index, chain)) {
         oracle_promise_move(oracles, node, index);
         return;
     }
@@ -94,6 +109,14 @@ static void log_promised(struct octo_oracles *oracles, const struct oracle_step 
 
 void oracle_durable(struct octo_oracles *oracles, const struct oracle_step *step, octo_index index)
 {
+    struct oracle_node *node = step->node;
+
+    if (index > node->acked && index <= node->log.last) {
+        oracle_image_refresh(oracles, node, step->images);
+        if (is_replaced_soon(node, index) &&
+            !image_promises(oracles, node, index, oracle_log_chain(&node->log, index)))
+            return;
+    }
     log_promised(oracles, step, index, "takes for durable");
 }
 

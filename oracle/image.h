@@ -143,7 +143,8 @@ struct oracle_ballot {
     bool known;      /* false: no vote file, or both copies of a pair are damaged */
 };
 
-/* The snapshot that counts: the valid one with the highest number. */
+/* The snapshot that counts: the valid one of the highest index, and of equal ones the one with the
+ * highest number. */
 struct oracle_snapshot {
     uint32_t number;   /* 0: there is none */
     uint64_t checksum; /* of the file's header: with the number, it stands for the content */
@@ -282,6 +283,11 @@ bool oracle_record_read(struct oracle_reader *reader, uint64_t at, struct oracle
 struct oracle_snapshot oracle_snapshot_read(struct octo_oracles *oracles, octo_node_id node,
                                             const struct oracle_snapshot *known,
                                             const struct octo_images *images);
+
+/* oracle_snapshot_durable: whether a valid snapshot of that index is durable; number: its file's, 0
+ * for any. */
+bool oracle_snapshot_durable(struct octo_oracles *oracles, octo_node_id node, octo_index index,
+                             uint64_t number, const struct octo_images *images);
 
 /* oracle_vote_read decodes the vote file. */
 struct oracle_ballot oracle_vote_read(const struct octo_oracles *oracles, octo_node_id node,

@@ -169,17 +169,39 @@ static bool content_read(struct oracle_reader *reader, struct oracle_snapshot *s
     return true;
 }
 
+bool oracle_snapshot_durable(struct octo_oracles *oracles, octo_node_id node, octo_index index,
+                             uint64_t number, const struct octo_images *images)
+{
+    uint32_t numbers[ORACLE_SNAPSHOTS_MAX];
+    const uint32_t count =
+        images->files(images->context, node, OCTO_FILE_SNAPSHOT, numbers, ORACLE_SNAPSHOTS_MAX);
+
+    for (uint32_t i = 0; i < count && i < ORACLE_SNAPSHOTS_MAX && !oracles->stopped; i++) {
+        const struct octo_file file = {.kind = OCTO_FILE_SNAPSHOT, .number = numbers[i]};
+        struct oracle_reader reader;
+        struct oracle_snapshot snapshot;
+        if (file.number == OCTO_SNAPSHOT_SPARE || (number != 0 && file.number != number))
+            continue;
+        oracle_reader_open(&reader, oracles, node, file, images);
+        if (header_read(&reader, &snapshot) && snapshot.at.index == index &&
+            content_read(&reader, &snapshot))
+            return true;
+    }
+    return false;
+}
+
 struct oracle_snapshot oracle_snapshot_read(struct octo_oracles *oracles, octo_node_id node,
                                             const struct oracle_snapshot *known,
                                             const struct octo_images *images)
 {
+    struct oracle_snapshot counts = {.number = 0};
     uint32_t numbers[ORACLE_SNAPSHOTS_MAX];
     const uint32_t count =
         images->files(images->context, node, OCTO_FILE_SNAPSHOT, numbers, ORACLE_SNAPSHOTS_MAX);
 
     if (count > ORACLE_SNAPSHOTS_MAX) {
         oracle_break(oracles, OCTO_PROPERTY_BOUNDED, "n%u keeps %u snapshots", node, count);
-        return (struct oracle_snapshot){.number = 0};
+        return counts;
     }
     for (uint32_t i = count; i > 0 && numbers[i - 1] != OCTO_SNAPSHOT_SPARE; i--) {
         const struct octo_file file = {.kind = OCTO_FILE_SNAPSHOT, .number = numbers[i - 1]};
@@ -188,12 +210,14 @@ struct oracle_snapshot oracle_snapshot_read(struct octo_oracles *oracles, octo_n
         oracle_reader_open(&reader, oracles, node, file, images);
         if (!header_read(&reader, &snapshot))
             continue;
+        if (counts.number != 0 && snapshot.at.index <= counts.at.index)
+            continue;
         if (snapshot.number == known->number && snapshot.checksum == known->checksum)
-            return *known;
-        if (content_read(&reader, &snapshot))
-            return snapshot;
+            counts = *known;
+        else if (content_read(&reader, &snapshot))
+            counts = snapshot;
         if (oracles->stopped)
-            break;
+            return (struct oracle_snapshot){.number = 0};
     }
-    return (struct oracle_snapshot){.number = 0};
+    return counts;
 }

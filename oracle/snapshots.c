@@ -75,6 +75,13 @@ static bool snapshot_durable(struct octo_oracles *oracles, const struct oracle_s
         return false;
     if (snapshot->at.index == index && (number == 0 || snapshot->number == number))
         return true;
+    /* One of a higher index may be durable that the node gave up: its name outlasted a failed sync,
+     * or its removal did not. The next start may take it, so it covers what the node says. */
+    if (snapshot->at.index > index &&
+        oracle_snapshot_durable(oracles, node->id, index, number, step->images))
+        return true;
+    if (oracles->stopped)
+        return false;
     oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
                  "n%u %s a snapshot at index %" PRIu64 " (number %" PRIu64
                  "), but durable is number %u, index %" PRIu64,
@@ -124,6 +131,13 @@ void oracle_snapshot_restored(struct octo_oracles *oracles, const struct oracle_
     const bool lost = oracle_may_lose(node);
     if (!lost && !snapshot_durable(oracles, step, index, 0, "starts from"))
         return;
+    if (!lost && index < node->saved) {
+        oracle_break(oracles, OCTO_PROPERTY_DURABLE_ACK,
+                     "n%u starts from a snapshot at index %" PRIu64
+                     ", but has said that it has one at %" PRIu64,
+                     node->id, index, node->saved);
+        return;
+    }
     node->saved = index;
     node->applied = index;
     if (!lost)

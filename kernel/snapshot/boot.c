@@ -21,6 +21,7 @@ void octo_snapshot_boot_drive(struct octo_snapshots *snapshots, struct octo_step
         op.file = octo_snapshot_name(0);
         op.length = (OCTO_SNAPSHOT_FILES_MAX + 1) * (uint32_t)sizeof(uint32_t);
         break;
+    case OCTO_SNAPSHOT_CHOOSE:
     case OCTO_SNAPSHOT_LOAD:
         octo_snapshot_scan_drive(snapshots, step);
         return;
@@ -60,7 +61,7 @@ static void candidate_next(struct octo_snapshots *snapshots, struct octo_step *s
 {
     enum octo_err err = OCTO_ERR_OK;
 
-    if (snapshots->candidate > 0) {
+    if (snapshots->candidate > 0 && snapshots->of[snapshots->candidate - 1] != 0) {
         octo_snapshot_boot_set(snapshots, OCTO_SNAPSHOT_LOAD);
         err = octo_snapshot_scan_begin(snapshots, step, snapshots->files[snapshots->candidate - 1],
                                        true);
@@ -70,6 +71,55 @@ static void candidate_next(struct octo_snapshots *snapshots, struct octo_step *s
     }
     if (err != OCTO_ERR_OK)
         octo_snapshot_fail(snapshots, err);
+}
+
+/* Of several files the one counts that is of the highest index, and of equal ones that with the
+ * highest number. The number alone does not tell: a name may be durable that a sync failed for, or
+ * that was removed without one; it is not in the page cache, where a process that was killed left
+ * no trace of it, so numbers are given again that a power loss brings back. */
+static void choose_next(struct octo_snapshots *snapshots, struct octo_step *step)
+{
+    if (snapshots->candidate == 0) {
+        for (uint32_t i = 1; i < snapshots->file_count; i++) { /* stable: numbers rise already */
+            const uint32_t number = snapshots->files[i];
+            const octo_index of = snapshots->of[i];
+            uint32_t at = i;
+            for (; at > 0 && snapshots->of[at - 1] > of; at--) {
+                snapshots->files[at] = snapshots->files[at - 1];
+                snapshots->of[at] = snapshots->of[at - 1];
+            }
+            snapshots->files[at] = number;
+            snapshots->of[at] = of;
+        }
+        snapshots->candidate = snapshots->file_count;
+        candidate_next(snapshots, step);
+        return;
+    }
+    octo_snapshot_boot_set(snapshots, OCTO_SNAPSHOT_CHOOSE);
+    const enum octo_err err = octo_snapshot_scan_begin(
+        snapshots, step, snapshots->files[snapshots->candidate - 1], false);
+    octo_assert(err == OCTO_ERR_OK); /* only a restoring one can fail */
+}
+
+static void choose_goes_on(struct octo_snapshots *snapshots, struct octo_step *step,
+                           const struct octo_event *event)
+{
+    enum octo_err err;
+    const enum octo_scan_verdict verdict =
+        octo_snapshot_scan_completion(snapshots, step, event, &err);
+
+    if (verdict == OCTO_SCAN_GOES_ON)
+        return;
+    if (verdict == OCTO_SCAN_REFUSED) { /* it may be the one that counts */
+        octo_snapshot_fail(snapshots, err);
+        return;
+    }
+    if (verdict == OCTO_SCAN_DAMAGED)
+        octo_step_mark(step, OCTO_MARK_SNAPSHOT_DAMAGED);
+    snapshots->candidate--;
+    snapshots->of[snapshots->candidate] =
+        verdict == OCTO_SCAN_WHOLE ? snapshots->scan.header.position.index : 0;
+    choose_next(snapshots, step);
 }
 
 static void listed(struct octo_snapshots *snapshots, struct octo_step *step,
@@ -90,15 +140,20 @@ static void listed(struct octo_snapshots *snapshots, struct octo_step *step,
     }
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t number = octo_get_u32(event->disk.data + i * sizeof(uint32_t));
-        if (number == OCTO_SNAPSHOT_SPARE)
+        if (number == OCTO_SNAPSHOT_SPARE) {
             snapshots->spare = true;
-        else
+        } else {
+            snapshots->of[snapshots->file_count] = OCTO_NEVER;
             snapshots->files[snapshots->file_count++] = number;
+        }
         if (number > snapshots->number_max)
             snapshots->number_max = number;
     }
     snapshots->candidate = snapshots->file_count;
-    candidate_next(snapshots, step);
+    if (snapshots->file_count > 1)
+        choose_next(snapshots, step);
+    else
+        candidate_next(snapshots, step);
 }
 
 /* The candidate is whole, and the state is its. A process that was killed may have left its name in
@@ -181,6 +236,9 @@ void octo_snapshot_boot_completion(struct octo_snapshots *snapshots, struct octo
     switch (snapshots->boot) {
     case OCTO_SNAPSHOT_LIST:
         listed(snapshots, step, event);
+        return;
+    case OCTO_SNAPSHOT_CHOOSE:
+        choose_goes_on(snapshots, step, event);
         return;
     case OCTO_SNAPSHOT_LOAD:
         load_goes_on(snapshots, step, event);

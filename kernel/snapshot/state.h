@@ -14,6 +14,7 @@
 /* What the operation in flight, or the next one, is for. At boot: */
 enum octo_snapshot_boot {
     OCTO_SNAPSHOT_LIST = 1,
+    OCTO_SNAPSHOT_CHOOSE,    /* of several: verifying each, for what it is of */
     OCTO_SNAPSHOT_LOAD,      /* reading the newest file that may be valid, restoring it */
     OCTO_SNAPSHOT_KEEP,      /* its name may never have been durable: it gets another */
     OCTO_SNAPSHOT_KEEP_SYNC, /* and counts when that one is */
@@ -108,8 +109,9 @@ struct octo_snapshots {
     bool spare;          /* file 0 is there */
     bool spare_allocated;
     uint32_t candidate;  /* boot: files[candidate - 1] is looked at */
-    uint32_t file_count; /* boot: files found, but the spare, their numbers rising */
+    uint32_t file_count; /* boot: files found, but the spare; the one that counts most is last */
     uint32_t files[OCTO_SNAPSHOT_FILES_MAX];
+    octo_index of[OCTO_SNAPSHOT_FILES_MAX]; /* what each is of; 0: damaged; NEVER: not known yet */
     struct octo_snapshot_stream stream;
     struct octo_snapshot_scan scan;
     struct octo_snapshot_job job;

@@ -414,6 +414,61 @@ Test(snapshot, full_disk_and_space_again)
     snapdisk_free(disk);
 }
 
+/* A snapshot that was given up and is durable all the same comes up under a number that is higher
+ * than those given since. What it is of counts, not its number. */
+Test(snapshot, an_older_one_with_a_higher_number)
+{
+    for (uint32_t damaged = 0; damaged < 2; damaged++) {
+        struct snapdisk *disk = snapdisk_make();
+        struct node *node = node_new(disk);
+        uint8_t *old = malloc(SNAPDISK_BYTES);
+
+        reference_make();
+        node_boot(node);
+        cr_assert(node_ready(node));
+        while (node->saved == 0)
+            node_work(node, disk->operations + 1);
+        const octo_index first = node->saved;
+        const struct octo_file name = {
+            .kind = OCTO_FILE_SNAPSHOT,
+            .number = octo_snapshots_newest(node->snapshots)->number,
+        };
+        const struct snapdisk_file *file = snapdisk_find(disk, snapdisk_name(name));
+        const uint32_t bytes = file->durable_bytes;
+        memcpy(old, file->durable, bytes);
+        node_work(node, NO_LIMIT);
+        while (node_turn(node)) /* the one before becomes the spare */
+            ;
+        cr_assert_gt(node->saved, first);
+        const struct octo_file newest = {
+            .kind = OCTO_FILE_SNAPSHOT,
+            .number = octo_snapshots_newest(node->snapshots)->number,
+        };
+        struct snapdisk_file *again =
+            snapdisk_new(disk, snapdisk_name((struct octo_file){OCTO_FILE_SNAPSHOT, 900}));
+        memcpy(again->cache, old, bytes);
+        memcpy(again->durable, old, bytes);
+        again->bytes = again->durable_bytes = bytes;
+        snapdisk_name_settle(disk, again);
+        if (damaged == 1) { /* then the old one is all there is */
+            snapdisk_find(disk, snapdisk_name(newest))->cache[100] ^= 1;
+            snapdisk_find(disk, snapdisk_name(newest))->durable[100] ^= 1;
+        }
+        const octo_index saved = damaged == 1 ? first : node->saved;
+        node_free(node);
+        node = node_new(disk);
+        node_boot(node);
+        cr_assert(node_ready(node));
+        cr_assert_eq(node->applied, saved);
+        cr_assert_eq(state_digest(node), digests[saved]);
+        cr_assert_eq(octo_snapshots_newest(node->snapshots)->number, 901);
+        node_free(node);
+        reboot_check(disk, saved, "number", damaged, 0);
+        snapdisk_free(disk);
+        free(old);
+    }
+}
+
 /* ---- Sending and receiving ------------------------------------------------------------------ */
 
 struct pair {

@@ -24,8 +24,10 @@ static void snapshots_read(struct survey *survey)
                       survey->owner.source == SOURCE_NONE ? 0 : survey->owner.cluster);
     }
     for (uint32_t i = 0; i < survey->snapshot_count; i++) {
-        if (survey->snapshots[i].valid)
-            survey->snapshot = &survey->snapshots[i];
+        const struct snapshot *snapshot = &survey->snapshots[i];
+        if (snapshot->valid && (survey->snapshot == NULL ||
+                                snapshot->position.index >= survey->snapshot->position.index))
+            survey->snapshot = snapshot;
     }
 }
 
