@@ -150,8 +150,13 @@ static struct octo_world *world_create(void *block, size_t size,
     world->items_max =
         ITEMS_BASE + options->operations * (ITEMS_PER_OPERATION + 40ull * options->node_count);
     config_make(options, &world->config);
+    const size_t before_plan = world->arena.used;
     if (plan != NULL && !plan_install(world, plan))
         return NULL;
+    /* Where a run meets the end of its memory does not depend on the block that it happens to have,
+     * nor on the length of its plan. */
+    world->arena.size = octo_min_u64(world->arena.size,
+                                     octo_world_bytes(options) + (world->arena.used - before_plan));
     if (!parts_make(world))
         return NULL;
     clients_begin(world);
