@@ -308,6 +308,10 @@ static bool acked_kept(const struct octo_oracles *oracles, const struct oracle_n
         return true;
     if (node->lied && found->acked)
         return true;
+    /* A marker that rotted in both topics leaves the entries that it covered: the boot writes them
+     * again, over the marker if that was the last of all, and marks them anew. */
+    if (oracle_may_lose(node) && oracle_image_holds(oracles, node, node->acked, node->acked_chain))
+        return true;
     /* A boot takes the position of a marker that its log does not reach for the floor. */
     return node->impaired && marker->found &&
            (oracle_position_reaches(marker->floor_term, marker->floor_index, node->acked_term,
