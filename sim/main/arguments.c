@@ -192,7 +192,8 @@ static bool files_differ(const struct sim_program *program)
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (files[i] == NULL || files[j] == NULL || !sim_same_file(files[i], files[j]))
+            if (files[i] == NULL || files[j] == NULL || strcmp(files[i], "-") == 0 ||
+                !sim_same_file(files[i], files[j]))
                 continue;
             sim_complain(program,
                          "'%s' is named twice: --replay, --record and --trace want a file "

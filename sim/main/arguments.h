@@ -9,39 +9,39 @@
 
 /* Every flag: NAME, "name", value's name ("" for none), short letter or 0, help. getopt's table,
  * the help text and the messages come from here. */
-#define SIM_FLAGS(F)                                                                         \
-    F(SEED, "seed", "N", 0, "the run to make: 0 to 18446744073709551615 (default 1)")        \
-    F(SEEDS, "seeds", "A..B", 0, "every run from seed A to seed B, both included")           \
-    F(KEEP_GOING, "keep-going", "", 0, "with --seeds: do not stop at the first failure")     \
-    F(SCENARIO, "scenario", "NAME|FILE", 0,                                                  \
-      "what to live through; other flags go over it. Without --seed and --seeds: its seeds") \
-    F(LIST_SCENARIOS, "list-scenarios", "", 0, "name the built-in scenarios, a line each")   \
-    F(NODES, "nodes", "N", 0, "voters in the cluster: 1 to 9 (default 5)")                   \
-    F(OPS, "ops", "N", 0, "client operations: 1 to 100000 (default 1000)")                   \
-    F(FAULTS, "faults", "MIX", 0,                                                            \
-      "swarm: each seed draws its faults, a fifth draw none (default); none; all; disk: "    \
-      "disks and crashes only")                                                              \
-    F(IO_ERRORS, "io-errors", "PERCENT", 0,                                                  \
-      "reads, writes and syncs fail at this rate, unsynced sectors tear: 1 to 50")           \
-    F(CRASH_CYCLES, "crash-cycles", "N", 0,                                                  \
-      "every node crashes and comes back at least so often: 1 to 100")                       \
-    F(UNBOUNDED, "unbounded", "", 0,                                                         \
-      "damage knows no budget: judged is only that no node lies, crashes or diverges")       \
-    F(TRACE, "trace", "FILE", 0,                                                             \
-      "write one line a transition; - is standard output (the report then goes to standard " \
-      "error)")                                                                              \
-    F(RECORD, "record", "PLAN", 0,                                                           \
-      "write everything that was done to the cluster as a plan, a text to read, change and " \
-      "replay")                                                                              \
-    F(REPLAY, "replay", "PLAN", 0, "run what a plan says, instead of a seed")                \
-    F(UNTIL, "until", "EVENT", 0, "stop after this event: 1 to 18446744073709551615")        \
-    F(DUMP, "dump", "NODE", 0, "show this node's view at --until, or at the end of the run") \
-    F(CHECK_DETERMINISM, "check-determinism", "", 0,                                         \
-      "run again in another process, at another address, over other memory, saved and "      \
-      "restored midway, and as a replay of what was recorded; compare")                      \
-    F(JSON, "json", "", 0, "one JSON object a run, each on a line, instead of the report")   \
-    F(QUIET, "quiet", "", 'q', "report only what went wrong")                                \
-    F(HELP, "help", "", 'h', "show this text")                                               \
+#define SIM_FLAGS(F)                                                                               \
+    F(SEED, "seed", "N", 0, "the run to make: 0 to 18446744073709551615 (default 1)")              \
+    F(SEEDS, "seeds", "A..B", 0, "every run from seed A to seed B, both included")                 \
+    F(KEEP_GOING, "keep-going", "", 0, "with --seeds: do not stop at the first failure")           \
+    F(SCENARIO, "scenario", "NAME|FILE", 0,                                                        \
+      "what to live through; other flags go over it. Without --seed and --seeds: its seeds")       \
+    F(LIST_SCENARIOS, "list-scenarios", "", 0, "name the built-in scenarios, a line each")         \
+    F(NODES, "nodes", "N", 0, "voters in the cluster: 1 to 9 (default 5)")                         \
+    F(OPS, "ops", "N", 0, "client operations: 1 to 100000 (default 1000)")                         \
+    F(FAULTS, "faults", "MIX", 0,                                                                  \
+      "swarm: each seed draws its faults, a fifth draw none (default); none; all; disk: "          \
+      "disks and crashes only")                                                                    \
+    F(IO_ERRORS, "io-errors", "PERCENT", 0,                                                        \
+      "reads, writes and syncs fail at this rate, unsynced sectors tear: 1 to 50")                 \
+    F(CRASH_CYCLES, "crash-cycles", "N", 0,                                                        \
+      "every node crashes and comes back at least so often: 1 to 100")                             \
+    F(UNBOUNDED, "unbounded", "", 0,                                                               \
+      "damage knows no budget: judged is only that no node lies, crashes or diverges")             \
+    F(TRACE, "trace", "FILE", 0,                                                                   \
+      "write one line a transition; - is standard output (the report then goes to standard "       \
+      "error)")                                                                                    \
+    F(RECORD, "record", "PLAN", 0,                                                                 \
+      "write everything that was done to the cluster as a plan, a text to read, change and "       \
+      "replay; - is standard output (the report then goes to standard error)")                     \
+    F(REPLAY, "replay", "PLAN", 0, "run what a plan says, instead of a seed; - is standard input") \
+    F(UNTIL, "until", "EVENT", 0, "stop after this event: 1 to 18446744073709551615")              \
+    F(DUMP, "dump", "NODE", 0, "show this node's view at --until, or at the end of the run")       \
+    F(CHECK_DETERMINISM, "check-determinism", "", 0,                                               \
+      "run again in another process, at another address, over other memory, saved and "            \
+      "restored midway, and as a replay of what was recorded; compare")                            \
+    F(JSON, "json", "", 0, "one JSON object a run, each on a line, instead of the report")         \
+    F(QUIET, "quiet", "", 'q', "report only what went wrong")                                      \
+    F(HELP, "help", "", 'h', "show this text")                                                     \
     F(VERSION, "version", "", 0, "show the version")
 
 struct sim_arguments {

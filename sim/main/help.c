@@ -19,8 +19,9 @@ static const char intro[] =
 
 static const char ending[] =
     "Exit status: 0 all properties held (or --until stopped the run before one broke);\n"
-    "1 a property broke; 2 bad usage, or a file that cannot be written; 3 the simulator itself\n"
-    "failed, or two runs of one seed differed; 4 a check ran out of budget: undecided.\n"
+    "1 a property broke; 2 bad usage, a bad plan or scenario, or a file that cannot be written;\n"
+    "3 the simulator itself failed, or two runs of one seed differed; 4 a check ran out of\n"
+    "budget: undecided.\n"
     "\n"
     "A run that breaks a property prints the property, the event, why, and the line that\n"
     "repeats it. Colour and progress appear only on a terminal; NO_COLOR turns colour off.\n";

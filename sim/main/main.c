@@ -35,7 +35,8 @@ static enum sim_exit dispatch(struct sim_program *program)
     }
     if (sim_determinism_witness(program, &status))
         return (enum sim_exit)status;
-    if (arguments->trace != NULL && strcmp(arguments->trace, "-") == 0)
+    if ((arguments->trace != NULL && strcmp(arguments->trace, "-") == 0) ||
+        (arguments->record != NULL && strcmp(arguments->record, "-") == 0))
         program->out = stderr;
     program->colour = wants_colour(program->out);
     return arguments->many ? sim_many(program) : sim_single(program);
