@@ -65,6 +65,14 @@ static bool lies_in(const struct octo_world *world, octo_node_id id, uint8_t kin
     return false;
 }
 
+/* Whether nothing in the other topic of the log is a lie. */
+static bool twin_honest(const struct octo_world *world, octo_node_id id, struct octo_file file)
+{
+    if (file.kind == OCTO_FILE_MAIN)
+        return !lies_in(world, id, OCTO_FILE_RECOVERY);
+    return file.kind != OCTO_FILE_RECOVERY || !lies_in(world, id, OCTO_FILE_MAIN);
+}
+
 bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_file file)
 {
     /* Even without a budget: no node could notice, so it would prove nothing. */
@@ -72,9 +80,8 @@ bool ledger_allows(const struct octo_world *world, octo_node_id id, struct octo_
         return file.kind != OCTO_FILE_VOTE || !lies_in(world, id, OCTO_FILE_VOTE);
     switch ((enum octo_file_kind)file.kind) {
     case OCTO_FILE_MAIN:
-        return !lies_in(world, id, OCTO_FILE_RECOVERY);
     case OCTO_FILE_RECOVERY:
-        return !lies_in(world, id, OCTO_FILE_MAIN);
+        return twin_honest(world, id, file);
     /* Not even the spare: what is written to it may be a lie that its own page cache hides when it
      * is verified, and it is the one that counts from then on. */
     case OCTO_FILE_SNAPSHOT:
@@ -107,8 +114,10 @@ bool ledger_allows_read(struct octo_world *world, octo_node_id id, struct octo_f
     const uint32_t incarnation = world->hosts[id].incarnation;
     const uint8_t topic = (incarnation & 1) != 0 ? OCTO_FILE_MAIN : OCTO_FILE_RECOVERY;
 
+    /* Even without a budget: of a marker that is a lie in one topic and read astray in the other
+     * nothing is left to see, so it would prove nothing. */
     if (world->options.unbounded)
-        return true;
+        return twin_honest(world, id, file);
     if (file.kind == OCTO_FILE_SNAPSHOT || file.kind == OCTO_FILE_VOTE)
         return ledger_impaired(world, id);
     if (file.kind != topic || !ledger_allows(world, id, file))
