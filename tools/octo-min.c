@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -330,107 +328,53 @@ static bool plan_load(const struct arguments *arguments, struct octo_plan *plan)
     return read;
 }
 
+/* The run that was given, and how long the search took. */
+struct before {
+    struct min_replay replay;
+    uint32_t lines;
+    double seconds;
+};
+
 static void report(FILE *out, const struct arguments *arguments, const struct min_search *search,
-                   const struct min_replay *before, uint32_t lines_before, double seconds)
+                   const struct before *before)
 {
     const double factor = search->best.count == 0
-                              ? (double)lines_before
-                              : (double)lines_before / (double)search->best.count;
+                              ? (double)before->lines
+                              : (double)before->lines / (double)search->best.count;
     if (arguments->json) {
         fprintf(out,
                 "{\"signature\":\"%s\",\"nodes\":%u,\"ops\":%u,\"lines_before\":%u,\"lines\":%u,"
                 "\"events_before\":%llu,\"events\":%llu,\"deliveries_before\":%llu,"
                 "\"deliveries\":%llu,\"replays\":%llu,\"cached\":%llu,\"seconds\":%.1f}\n",
                 search->signature, search->best.options.node_count, search->best.options.operations,
-                lines_before, search->best.count, (unsigned long long)before->cost.events,
+                before->lines, search->best.count, (unsigned long long)before->replay.cost.events,
                 (unsigned long long)search->cost.events,
-                (unsigned long long)before->cost.deliveries,
+                (unsigned long long)before->replay.cost.deliveries,
                 (unsigned long long)search->cost.deliveries,
                 (unsigned long long)min_pool_replays(search->pool),
-                (unsigned long long)min_pool_cached(search->pool), seconds);
+                (unsigned long long)min_pool_cached(search->pool), before->seconds);
         return;
     }
     fprintf(out, "%s\n", search->signature);
     fprintf(out, "                    before      after\n");
-    fprintf(out, "  lines         %10u %10u   (%.0f times fewer)\n", lines_before,
+    fprintf(out, "  lines         %10u %10u   (%.0f times fewer)\n", before->lines,
             search->best.count, factor);
-    fprintf(out, "  events        %10llu %10llu\n", (unsigned long long)before->cost.events,
+    fprintf(out, "  events        %10llu %10llu\n", (unsigned long long)before->replay.cost.events,
             (unsigned long long)search->cost.events);
-    fprintf(out, "  deliveries    %10llu %10llu\n", (unsigned long long)before->cost.deliveries,
+    fprintf(out, "  deliveries    %10llu %10llu\n",
+            (unsigned long long)before->replay.cost.deliveries,
             (unsigned long long)search->cost.deliveries);
     fprintf(out, "  %llu replays, %llu known, %.1f s\n\n",
             (unsigned long long)min_pool_replays(search->pool),
-            (unsigned long long)min_pool_cached(search->pool), seconds);
+            (unsigned long long)min_pool_cached(search->pool), before->seconds);
 }
 
 /* ---- What is written ------------------------------------------------------------------------- */
 
-/* A file is written beside its place and moved there when it is whole: the plan that was there,
- * which may be the one that was minimized, is never lost. What is no file (a pipe) is written to.
- */
-struct output {
-    const char *path; /* NULL: standard output */
-    char place[PATH_MAX], beside[PATH_MAX + 8];
-    bool moves;
-    FILE *file;
-};
-
-static int cannot_write(const struct output *output)
+static int cannot_write(const struct min_output *output)
 {
     complain("cannot write '%s': %s", output->path == NULL ? "-" : output->path, strerror(errno));
     return EXIT_USAGE;
-}
-
-/* Before the search, which must not be in vain; EXIT_OK, or what went wrong. */
-static int output_open(struct output *output, const char *path)
-{
-    struct stat status;
-
-    *output = (struct output){.path = path, .file = path == NULL ? stdout : NULL};
-    if (path == NULL)
-        return EXIT_OK;
-    const bool there = stat(path, &status) == 0;
-    output->moves = !there || S_ISREG(status.st_mode);
-    if (output->moves && there &&
-        (access(path, W_OK) != 0 || realpath(path, output->place) == NULL))
-        return cannot_write(output);
-    if (output->moves && !there &&
-        snprintf(output->place, sizeof output->place, "%s", path) >= (int)sizeof output->place) {
-        errno = ENAMETOOLONG;
-        return cannot_write(output);
-    }
-    (void)snprintf(output->beside, sizeof output->beside, "%s.new", output->place);
-    output->file = fopen(output->moves ? output->beside : path, "w");
-    if (output->file == NULL)
-        return cannot_write(output);
-    if (output->moves && there)
-        (void)fchmod(fileno(output->file), status.st_mode & 07777);
-    return EXIT_OK;
-}
-
-/* Without having written anything. */
-static void output_drop(struct output *output)
-{
-    if (output->path == NULL || output->file == NULL)
-        return;
-    (void)fclose(output->file);
-    if (output->moves)
-        (void)remove(output->beside);
-}
-
-static int output_close(struct output *output, bool wrote)
-{
-    if (output->path == NULL)
-        return fflush(stdout) == 0 && wrote ? EXIT_OK : cannot_write(output);
-    wrote = fclose(output->file) == 0 && wrote;
-    if (wrote && output->moves)
-        wrote = rename(output->beside, output->place) == 0;
-    if (wrote)
-        return EXIT_OK;
-    const int status = cannot_write(output);
-    if (output->moves)
-        (void)remove(output->beside);
-    return status;
 }
 
 static void story_write(const char *story, const char *before, FILE *out)
@@ -443,16 +387,15 @@ static void story_write(const char *story, const char *before, FILE *out)
 }
 
 /* The report, the plan, its story. EXIT_OK, or what went wrong. */
-static int result_write(const struct arguments *arguments, struct output *output,
-                        const struct min_search *search, const struct min_replay *before,
-                        uint32_t lines_before, double seconds)
+static int result_write(const struct arguments *arguments, struct min_output *output,
+                        const struct min_search *search, const struct before *before)
 {
     const bool words = output->path != NULL || (!arguments->quiet && !arguments->json);
     char *story = words ? min_story(&search->best, search->machine) : NULL;
     bool wrote = true;
 
     if (!arguments->quiet)
-        report(stdout, arguments, search, before, lines_before, seconds);
+        report(stdout, arguments, search, before);
     if (output->path != NULL || !arguments->json)
         wrote = octo_plan_write(&search->best, output->file, "octo-min " OCTO_VERSION);
     if (output->path != NULL && story != NULL) {
@@ -463,7 +406,7 @@ static int result_write(const struct arguments *arguments, struct output *output
         puts("\nWhat happens:");
         story_write(story, "", stdout);
     }
-    const int status = output_close(output, wrote);
+    const int status = min_output_close(output, wrote) ? EXIT_OK : cannot_write(output);
     if (status != EXIT_OK && output->path != NULL) { /* what took a minute to find is not lost */
         complain("the plan goes to standard output instead");
         if (!octo_plan_write(&search->best, stdout, "octo-min " OCTO_VERSION))
@@ -567,21 +510,22 @@ static int minimize(const struct arguments *arguments, const struct octo_machine
 {
     struct program program = {arguments, clock_ms(), isatty(STDERR_FILENO) == 1};
     struct min_search search = {.machine = machine, .progress = progress, .context = &program};
-    struct min_replay before = {0};
-    struct output output = {0};
+    struct before before = {.lines = 0};
+    struct min_output output = {.path = NULL};
 
     const uint64_t core_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    int status = take_run(arguments, &search, &before);
-    const uint32_t lines_before = search.best.count;
-    if (status == EXIT_OK)
-        status = output_open(&output, arguments->output);
+    int status = take_run(arguments, &search, &before.replay);
+    before.lines = search.best.count;
+    /* Before the search, which must not be in vain. */
+    if (status == EXIT_OK && !min_output_open(&output, arguments->output))
+        status = cannot_write(&output);
     if (status == EXIT_OK)
         status = search_run(&program, &search, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - core_ns);
-    const double seconds = (double)(clock_ms() - program.began_ms) / 1000.0;
+    before.seconds = (double)(clock_ms() - program.began_ms) / 1000.0;
     if (status == EXIT_OK)
-        status = result_write(arguments, &output, &search, &before, lines_before, seconds);
+        status = result_write(arguments, &output, &search, &before);
     else
-        output_drop(&output);
+        min_output_drop(&output);
     min_pool_destroy(search.pool);
     octo_plan_free(&search.best);
     return status;

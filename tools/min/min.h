@@ -1,5 +1,6 @@
 /* The minimizer from the inside: pool.c (replays on every core), shrink.c (what is tried, and in
- * which order), story.c (the run in words), ../octo-min.c (the program).
+ * which order), story.c (the run in words), output.c (where the plan goes), ../octo-min.c (the
+ * program).
  *
  *     seed or plan -> plan on the calm base -> shorter plans that break alike -> plan, story
  *
@@ -10,6 +11,7 @@
 #ifndef OCTO_TOOLS_MIN_MIN_H
 #define OCTO_TOOLS_MIN_MIN_H
 
+#include <limits.h>
 #include <signal.h>
 
 #include "sim/sim.h"
@@ -94,5 +96,22 @@ void min_reseed(struct min_search *search);
 /* min_story tells the events of a replay that matter, in words, and what breaks in the end: lines,
  * the caller's to free. NULL: no memory. */
 char *min_story(const struct octo_plan *plan, const struct octo_machine *machine);
+
+/* ---- Output ---------------------------------------------------------------------------------- */
+
+struct min_output {
+    const char *path; /* NULL: standard output */
+    char place[PATH_MAX], beside[PATH_MAX + 8];
+    bool moves;
+    FILE *file; /* to write to */
+};
+
+/* min_output_open begins a file; what stands at `path` stays. False: errno. */
+bool min_output_open(struct min_output *output, const char *path) OCTO_MUST_USE;
+
+/* min_output_drop forgets it. min_output_close puts it in its place if it was written well. False:
+ * errno, and what stood there is there still. */
+void min_output_drop(struct min_output *output);
+bool min_output_close(struct min_output *output, bool wrote) OCTO_MUST_USE;
 
 #endif
