@@ -125,20 +125,6 @@ static bool is_header(const char *text, const char *name)
     return strncmp(text, name, length) == 0 && (text[length] == ' ' || text[length] == '\0');
 }
 
-/* Whether a line that is none of the plan's would be a header above them. */
-static bool is_late_header(const char *text)
-{
-    static const char *const names[] = {
-        "scenario", "seed", "nodes", "ops",      "faults", "io-errors-ppm", "crash-cycles",
-        "luck",     "bug",  "base",  "quiet-ns", "marks",  "unbounded",     "expect",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (is_header(text, names[i]))
-            return true;
-    }
-    return false;
-}
-
 /* A header whose value is a text. */
 static bool text_take(const char *value, char *to, size_t size)
 {
@@ -213,6 +199,15 @@ static int header_parse(const char *text, struct octo_plan *plan, char error[OCT
     return 0;
 }
 
+/* Whether a line that is none of the plan's would be a header above them. */
+static bool is_late_header(const char *text)
+{
+    struct octo_plan other = {.base = OCTO_BASE_SEEDED};
+    char reason[OCTO_PLAN_ERROR_BYTES];
+
+    return header_parse(text, &other, reason) != 0;
+}
+
 /* Cuts the comment and the blanks at the end; the lines of `expect` have no comment. */
 static void line_trim(char *text)
 {
@@ -262,15 +257,14 @@ bool octo_plan_read(struct octo_plan *plan, FILE *file, char error[OCTO_PLAN_ERR
         }
         if (number == 1 || text[0] == '\0')
             continue;
-        if (plan->count > 0 && is_late_header(text)) {
-            (void)snprintf(why, sizeof why, "'%.40s' is a header: headers stand before the lines",
-                           text);
-            break;
-        }
         const int header = plan->count == 0 ? header_parse(text, plan, reason) : 0;
         struct octo_plan_line line;
         if (header < 0 || (header == 0 && !octo_plan_line_parse(text, &line, reason))) {
-            (void)snprintf(why, sizeof why, "%.120s", reason);
+            if (plan->count > 0 && is_late_header(text))
+                (void)snprintf(why, sizeof why,
+                               "'%.40s' is a header: headers stand before the lines", text);
+            else
+                (void)snprintf(why, sizeof why, "%.120s", reason);
             break;
         }
         if (header == 0 && !octo_plan_add(plan, &line)) {

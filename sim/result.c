@@ -47,9 +47,7 @@ static bool word_letter(char letter)
 }
 
 /* A word with a digit in it (a node, a number, a hash) becomes '#'. What follows the first ';' is
- * detail. What is too long is cut in the end, so that where does not depend on how long numbers
- * are.
- */
+ * detail. It is cut when it is made, so that where does not depend on how long numbers are. */
 void octo_sim_signature(const struct octo_verdict *verdict, char signature[OCTO_SIGNATURE_BYTES])
 {
     char text[OCTO_WHY_BYTES + 64]; /* a property's name, too */

@@ -77,20 +77,27 @@ static void candidate_next(struct octo_snapshots *snapshots, struct octo_step *s
  * highest number. The number alone does not tell: a name may be durable that a sync failed for, or
  * that was removed without one; it is not in the page cache, where a process that was killed left
  * no trace of it, so numbers are given again that a power loss brings back. */
+static void files_order(struct octo_snapshots *snapshots)
+{
+    for (uint32_t i = 1; i < snapshots->file_count; i++) { /* stable: numbers rise already */
+        const uint32_t number = snapshots->files[i];
+        const octo_index of = snapshots->of[i];
+        uint32_t at = i;
+
+        for (; at > 0 && snapshots->of[at - 1] > of; at--) {
+            snapshots->files[at] = snapshots->files[at - 1];
+            snapshots->of[at] = snapshots->of[at - 1];
+        }
+        snapshots->files[at] = number;
+        snapshots->of[at] = of;
+    }
+}
+
+/* Verifies the next file; after the last one it is known which counts. */
 static void choose_next(struct octo_snapshots *snapshots, struct octo_step *step)
 {
     if (snapshots->candidate == 0) {
-        for (uint32_t i = 1; i < snapshots->file_count; i++) { /* stable: numbers rise already */
-            const uint32_t number = snapshots->files[i];
-            const octo_index of = snapshots->of[i];
-            uint32_t at = i;
-            for (; at > 0 && snapshots->of[at - 1] > of; at--) {
-                snapshots->files[at] = snapshots->files[at - 1];
-                snapshots->of[at] = snapshots->of[at - 1];
-            }
-            snapshots->files[at] = number;
-            snapshots->of[at] = of;
-        }
+        files_order(snapshots);
         snapshots->candidate = snapshots->file_count;
         candidate_next(snapshots, step);
         return;

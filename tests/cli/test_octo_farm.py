@@ -180,10 +180,11 @@ class Farm(unittest.TestCase):
 
     def test_a_stopped_farm_hangs_no_run(self):
         path = self.path / "stopped.db"
-        farm = subprocess.Popen([PROGRAM, "--scenario", "stress", "--seeds", "1..6", "--budget", "3",
+        farm = subprocess.Popen([PROGRAM, "--scenario", "stress", "--seeds", "1..16", "--budget", "3",
                                  "--jobs", "2", "--db", str(path)], stdout=subprocess.DEVNULL,
                                 start_new_session=True)
         time.sleep(0.3)
+        self.assertIsNone(farm.poll())
         os.killpg(farm.pid, signal.SIGSTOP)
         time.sleep(5)
         os.killpg(farm.pid, signal.SIGCONT)
