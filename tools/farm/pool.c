@@ -270,9 +270,10 @@ static bool serve(struct pool *pool)
             continue;
         looked_ns += passed_ns;
         for (uint32_t i = 0; i < jobs; i++) {
-            if (passed_ns > STOPPED_MS * OCTO_MS)
-                pool->workers[i].begin_ns += passed_ns; /* so were the workers */
-            watch(pool, &pool->workers[i]);
+            struct worker *worker = &pool->workers[i];
+            if (passed_ns > STOPPED_MS * OCTO_MS) /* so was the worker */
+                worker->begin_ns = octo_min_u64(worker->begin_ns + passed_ns, looked_ns);
+            watch(pool, worker);
         }
     }
 }
